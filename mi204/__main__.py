@@ -1,0 +1,5 @@
+"""``python -m mi204 …``."""
+
+from mi204.cli import main
+
+main()

@@ -1,0 +1,116 @@
+"""The seam between Keras' backends: all that differs between tensorflow, jax and torch stands here.
+
+Nothing is imported before it is needed, so that a missing backend can be named before Keras stumbles over it.
+"""
+
+import importlib.metadata
+import importlib.util
+import json
+import logging
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from mi204.errors import SettingError
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def chosen() -> str:
+    """Give the backend that Keras will use: ``$KERAS_BACKEND``, else Keras' own configuration, else tensorflow."""
+    if os.environ.get("KERAS_BACKEND"):
+        return os.environ["KERAS_BACKEND"]
+    configuration = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
+    try:
+        return json.loads(configuration.read_text(encoding="utf-8"))["backend"]
+    except (OSError, ValueError, KeyError):
+        return "tensorflow"
+
+
+def prepare() -> None:
+    """Prove that the chosen backend is known and installed, before Keras is imported, and keep its chatter down.
+
+    Raises SettingError saying which backend to choose or which extra to install.
+    """
+    name = chosen()
+    if name not in BACKENDS:
+        raise SettingError(
+            f"Expected the backend to be one of {', '.join(BACKENDS)}, received {name!r}. "
+            "Set the environment variable KERAS_BACKEND to one of them, or unset it."
+        )
+    if importlib.util.find_spec(name) is None:
+        extra = "." if name == "tensorflow" else f'".[{name}]"'
+        raise SettingError(
+            f"Expected the backend {name} to be installed, but Python does not find it. "
+            f"Install it with: pip install -e {extra} (in the project's folder), or choose another: "
+            f"KERAS_BACKEND={' or '.join(other for other in BACKENDS if other != name)}."
+        )
+    # Start-up notices of tensorflow, and its advice about retracing: each network of a study must be traced once.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
+    """Differentiate a scalar function of one array: ``d function(x) / d x``, of the shape of ``x``.
+
+    ``function`` takes a tensor of the backend and returns a scalar tensor made with ``keras.ops`` and Keras layers.
+    A function that does not depend on ``x`` has gradient zero. Raises ValueError when its value is not a scalar.
+    """
+    import keras
+
+    def scalar(tensor):
+        value = function(tensor)
+        if tuple(value.shape) != ():
+            raise ValueError(f"Expected function(x) to be a scalar, received shape {tuple(value.shape)}: sum it first.")
+        return value
+
+    tensor = keras.ops.convert_to_tensor(x)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        with tensorflow.GradientTape() as tape:
+            tape.watch(tensor)
+            value = scalar(tensor)
+        slope = tape.gradient(value, tensor, unconnected_gradients=tensorflow.UnconnectedGradients.ZERO)
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        slope = jax.grad(scalar)(tensor)
+    else:
+        import torch
+
+        with torch.enable_grad():
+            tensor = tensor.detach().clone().requires_grad_()
+            value = scalar(tensor)
+            slope = torch.autograd.grad(value, tensor, allow_unused=True)[0] if value.requires_grad else None
+        slope = torch.zeros_like(tensor) if slope is None else slope
+    return keras.ops.convert_to_numpy(slope)
+
+
+def environment() -> dict[str, str]:
+    """Describe where numbers were measured: backend, versions, machine."""
+    import keras
+
+    name = keras.backend.backend()
+    return {
+        "backend": name,
+        "keras": keras.__version__,
+        name: _version(name),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": str(os.cpu_count()),
+    }
+
+
+def _version(package: str) -> str:
+    """Give the version of an installed package; tensorflow's processor-only wheel has a name of its own."""
+    for distribution in (package, f"{package}-cpu"):
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "unknown"

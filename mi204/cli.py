@@ -1,0 +1,113 @@
+"""The command line: settings from a dataclass, errors as messages, results as text."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from mi204 import paths, results
+from mi204.errors import SettingError, UserError
+from mi204.language import Language, word
+from mi204.questions import Question, of_lab
+
+
+def parse(config: type, presets: dict[str, Any], arguments: Sequence[str], description: str) -> Any:
+    """Read the settings of a lab: those of ``--preset``, changed by the other options.
+
+    Raises SettingError for an unknown preset or a value out of its range; an unknown option ends the program with
+    tyro's message and exit code 2.
+    """
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--preset", default="course")
+    name = finder.parse_known_args(arguments)[0].preset
+    if name not in presets:
+        raise SettingError(
+            f"Expected --preset to be one of {', '.join(presets)}, received {name!r}: choose one of them."
+        )
+    return tyro.cli(config, default=presets[name], args=list(arguments), description=description)
+
+
+def start(config: type, presets: dict[str, Any], main: Callable[[Any], None]) -> None:
+    """Run a lab's ``main`` with the settings of the command line; errors of the user's become one message.
+
+    Exit code 1 for such an error, 2 for an unknown option, 130 after Ctrl-C.
+    """
+    description = sys.modules[main.__module__].__doc__
+    guarded(lambda: main(parse(config, presets, sys.argv[1:], description)))
+
+
+def guarded(action: Callable[[], None]) -> None:
+    """Run ``action``; show a UserError as one message, and after Ctrl-C say how to go on."""
+    try:
+        action()
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+    except KeyboardInterrupt as stop:
+        print(
+            f"\nStopped: {stop or 'before training'}. What was finished is saved; "
+            "the same command goes on from there.",
+            file=sys.stderr,
+        )
+        sys.exit(130)
+
+
+def print_answers(outcome: results.Results, chosen: Sequence[Question], language: Language) -> None:
+    """Print the answers that these results allow, and how to have the others."""
+    done = {run.study for run in outcome.runs}
+    for question in chosen:
+        if set(question.needs) <= done:
+            print(question.render(outcome, language))
+    missing = [question.number for question in chosen if not set(question.needs) <= done]
+    if missing:
+        print(word("not_run", language), f"python -m labs.{outcome.lab} --questions {' '.join(missing)}\n")
+
+
+def print_paths(written: Sequence[Path]) -> None:
+    """Say how many files were written, and where."""
+    if written:
+        print(f"{len(written)} files in {written[0].parent}")
+
+
+def labs() -> list[str]:
+    """List the labs by name, in alphabetical order."""
+    # By name: the library stands below the labs and must not import them.
+    folder = Path(importlib.import_module("labs").__file__).parent
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+
+
+def _lab(name: str):
+    if name not in labs():
+        raise SettingError(f"Expected the name of a lab, one of {', '.join(labs())}, received {name!r}.")
+    return importlib.import_module(f"labs.{name}")
+
+
+def figures(lab: str, language: Language) -> None:
+    """Draw the figures of a lab's last run again, without training."""
+    folder = paths.figures(lab)
+    outcome = results.load(folder)
+    print_paths(results.save_figures(_lab(lab).figures(outcome, language), folder))
+
+
+def answers(lab: str, language: Language) -> None:
+    """Print the answers of a lab's last run again, without training."""
+    module = _lab(lab)
+    print_answers(results.load(paths.figures(lab)), list(of_lab(module).values()), language)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read and run ``python -m mi204 …``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mi204", description="Look again at what a lab produced, without training."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for command in (figures, answers):
+        sub = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+        sub.add_argument("lab", help=f"one of {', '.join(labs())}")
+        sub.add_argument("--language", choices=("en", "fr"), default="en", help="language of what is written")
+        sub.set_defaults(command=command)
+    chosen = parser.parse_args(arguments)
+    guarded(lambda: chosen.command(chosen.lab, chosen.language))

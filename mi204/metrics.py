@@ -1,0 +1,44 @@
+"""Measures of a trained network, from arrays."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn import metrics
+
+
+def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Give the share of right answers: ``mean(labels == predicted)``, both ``(n,)``."""
+    return float(metrics.accuracy_score(labels, predicted))
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
+    """Count the examples of each true class (rows) given each class (columns): ``(n_classes, n_classes)`` of int."""
+    return metrics.confusion_matrix(labels, predicted, labels=np.arange(n_classes))
+
+
+def class_recall(matrix: np.ndarray) -> np.ndarray:
+    """Give the share of each true class that is recognised: diagonal / row sum; 0 for a class without examples.
+
+    The handout calls it the precision of a class; the field's word is recall.
+    """
+    totals = matrix.sum(axis=1)
+    return np.diag(matrix) / np.maximum(totals, 1)
+
+
+def overfitting_epoch(validation_loss: Sequence[float]) -> int | None:
+    """Give the epoch (from 1) after which the validation loss only gets worse, or None when it is least at the end."""
+    best = int(np.argmin(validation_loss))
+    return None if best == len(validation_loss) - 1 else best + 1
+
+
+def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
+    """Give the mean and the sample standard deviation (n - 1); the latter is NaN for a single value."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Give Pearson's correlation of two arrays of one shape; 0 when one of them is constant."""
+    first, second = (np.asarray(array, dtype=np.float64).ravel() for array in (first, second))
+    first, second = first - first.mean(), second - second.mean()
+    scale = np.linalg.norm(first) * np.linalg.norm(second)
+    return float(first @ second / scale) if scale > 0 else 0.0

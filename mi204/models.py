@@ -1,0 +1,97 @@
+"""Networks as uncompiled Keras models, and what can be told of a model without training it."""
+
+import math
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from mi204 import paths
+
+
+def residual_network(
+    input_shape: tuple[int, int, int],
+    n_classes: int,
+    filters: tuple[int, ...],
+    *,
+    batch_normalization: bool = True,
+    residual: bool = True,
+) -> keras.Model:
+    """Build a convolutional classifier: a first convolution, then one stage per further entry of ``filters``.
+
+    A stage halves the image (convolution, max-pooling), then adds to it what two more convolutions make of it:
+    ``x + f(x)`` (He et al., 2016). All convolutions are 3x3 and end in batch normalisation (Ioffe and Szegedy, 2015)
+    and ReLU; the layer that ends stage i is named ``stage_i``. The mean of the last maps over the image goes to a
+    softmax over ``n_classes``. ``residual=False`` leaves out the additions,
+    ``batch_normalization=False`` puts biases in place of the normalisations.
+    """
+
+    def convolution(x, n_filters: int, name: str, pool: bool = False):
+        x = layers.Conv2D(
+            n_filters,
+            3,
+            padding="same",
+            use_bias=not batch_normalization,
+            kernel_initializer="he_normal",
+            name=f"{name}_convolution",
+        )(x)
+        if pool:
+            x = layers.MaxPooling2D(2, name=f"{name}_pooling")(x)
+        if batch_normalization:
+            x = layers.BatchNormalization(momentum=0.9, name=f"{name}_normalization")(x)
+        return layers.Activation("relu", name=name)(x)
+
+    inputs = keras.Input(input_shape, name="image")
+    x = convolution(inputs, filters[0], "stage_0")
+    for stage, n_filters in enumerate(filters[1:], start=1):
+        x = convolution(x, n_filters, f"stage_{stage}_a", pool=True)
+        branch = convolution(x, n_filters, f"stage_{stage}_b")
+        if residual:
+            branch = convolution(branch, n_filters, f"stage_{stage}_c")
+            x = layers.Add(name=f"stage_{stage}")([x, branch])
+        else:
+            x = convolution(branch, n_filters, f"stage_{stage}")
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    outputs = layers.Dense(n_classes, activation="softmax", name="classes")(x)
+    return keras.Model(inputs, outputs, name="residual_network")
+
+
+def describe(model: keras.Model) -> list[dict]:
+    """List the layers: name, type, output_shape, trainable parameters, and the names of the layers that feed it."""
+    names = {layer.name for layer in model.layers}
+    return [
+        {
+            "name": layer.name,
+            "type": type(layer).__name__,
+            "output_shape": "x".join(str(side) for side in layer.output.shape[1:]),
+            "parameters": _count(layer.trainable_weights),
+            "inputs": [name for name in _input_names(layer) if name in names],
+        }
+        for layer in model.layers
+    ]
+
+
+def trainable_parameters(model: keras.Model) -> int:
+    """Count the weights that training changes."""
+    return _count(model.trainable_weights)
+
+
+def _count(weights: list[keras.Variable]) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)
+
+
+def _input_names(layer: keras.Layer) -> list[str]:
+    if isinstance(layer, layers.InputLayer):
+        return []
+    return [tensor._keras_history.operation.name for tensor in keras.tree.flatten(layer.input)]
+
+
+def plot_model(model: keras.Model, path: Path) -> bool:
+    """Write Keras' drawing of the network; give False, and write nothing, where the program ``dot`` is missing."""
+    try:
+        paths.write_atomically(
+            path, lambda target: keras.utils.plot_model(model, target, show_shapes=True, show_layer_names=True, dpi=96)
+        )
+    except ImportError:
+        return False
+    return True

@@ -1,0 +1,26 @@
+"""Figures: arrays or runs in, a ``matplotlib.figure.Figure`` out; never trains, saves or shows.
+
+Every function takes ``title`` and ``footer``, already in the language of the figure, and ``language`` for the axes.
+Figures are 7 inches wide (a page) unless their function says otherwise, so that 8 points stay 8 points in print.
+"""
+
+from mi204.plots._bars import bars, class_accuracies
+from mi204.plots._curves import learning_curves, study
+from mi204.plots._graph import model_graph
+from mi204.plots._images import examples, feature_maps, maps_over_epochs, standardised, summed_masks
+from mi204.plots._matrices import confusion_matrices, confusion_matrix
+
+__all__ = [
+    "bars",
+    "class_accuracies",
+    "confusion_matrices",
+    "confusion_matrix",
+    "examples",
+    "feature_maps",
+    "learning_curves",
+    "maps_over_epochs",
+    "model_graph",
+    "standardised",
+    "study",
+    "summed_masks",
+]

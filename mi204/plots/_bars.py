@@ -1,0 +1,77 @@
+"""Bars: one number per setting, or per class."""
+
+import textwrap
+from math import floor, log10
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mi204.language import Language, word
+from mi204.plots._frame import CHARACTER, COLOURS, PAGE, finish, legend_below, localised, new_figure, styled
+
+
+@styled
+def bars(values: dict[str, list[float]], *, ylabel: str, title: str, footer: str, language: Language) -> Figure:
+    """Draw the mean over seeds of each setting, its standard deviation where there are several, and each seed's value.
+
+    ``values`` holds, under the name of each setting, one number per seed, in the unit that ``ylabel`` states.
+    """
+    figure = new_figure(3.8, title=title, footer=footer)
+    axes = figure.add_subplot()
+    for position, seeds in enumerate(np.asarray(seeds, float) for seeds in values.values()):
+        mean, deviation = seeds.mean(), seeds.std(ddof=1) if len(seeds) > 1 else 0.0
+        decimals = max(0, 2 - floor(log10(abs(mean)))) if mean else 2
+        text = localised(f"{mean:.{decimals}f}", language)
+        axes.bar(position, mean, width=0.6, color=COLOURS[6], edgecolor="black", linewidth=0.8)
+        if len(seeds) > 1:
+            axes.errorbar(position, mean, deviation, color="black", linewidth=1)
+            axes.plot(position + np.linspace(-0.2, 0.2, len(seeds)), seeds, "o", color=COLOURS[1], markersize=3)
+            text += localised(f"\n± {deviation:.{decimals}f}", language)
+        top = max(mean + deviation, seeds.max())
+        axes.annotate(text, (position, top), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8)
+    axes.set_ylabel(ylabel)
+    axes.margins(y=0.18)
+    _name_positions(axes, list(values))
+    return finish(figure, language)
+
+
+@styled
+def class_accuracies(
+    values: dict[str, np.ndarray], classes: list[str], *, title: str, footer: str, language: Language
+) -> Figure:
+    """Draw the accuracy of each class, one bar per subset.
+
+    ``values`` holds, under the name of each subset, the accuracies (classes,) between 0 and 1.
+    """
+    figure = new_figure(3.6, title=title, footer=footer)
+    axes = figure.add_subplot()
+    width = 0.8 / len(values)
+    handles = [
+        axes.bar(
+            np.arange(len(classes)) + width * (index - (len(values) - 1) / 2),
+            100 * np.asarray(accuracies),
+            width=width,
+            color=COLOURS[index],
+            edgecolor="white",
+            hatch=("", "////", "....", "xxxx")[index % 4],
+            label=name,
+        )
+        for index, (name, accuracies) in enumerate(values.items())
+    ]
+    axes.set_ylabel(f"{word('accuracy', language).capitalize()} (%)")
+    axes.set_ylim(0, 100)
+    _name_positions(axes, classes)
+    legend_below(figure, handles, columns=len(handles))
+    return finish(figure, language)
+
+
+def _name_positions(axes: Axes, names: list[str]) -> None:
+    room = int(72 * (PAGE - 0.8) / len(names) / CHARACTER) - 1
+    wrapped = [textwrap.fill(name, room, break_long_words=False) for name in names]
+    if max(len(line) for name in wrapped for line in name.split("\n")) <= room:
+        axes.set_xticks(range(len(names)), wrapped)
+    else:
+        axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    axes.grid(axis="y")

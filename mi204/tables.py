@@ -1,0 +1,73 @@
+"""Tables of runs: one row per setting, mean and standard deviation over the seeds."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mi204.language import Word
+from mi204.metrics import mean_and_sd
+from mi204.results import Run
+
+
+def by_setting(runs: list[Run], value: Callable[[Run], float]) -> dict[str, list[float]]:
+    """Collect a value of each run by setting: one entry per seed, settings in the order of the runs."""
+    collected: dict[str, list[float]] = {}
+    for run in runs:
+        collected.setdefault(run.setting, []).append(float(value(run)))
+    return collected
+
+
+def means(runs: list[Run], value: Callable[[Run], float]) -> dict[str, float]:
+    """Give the mean of a value over the seeds, by setting."""
+    return {setting: float(np.mean(values)) for setting, values in by_setting(runs, value).items()}
+
+
+def setting_name(setting: str) -> str:
+    """Give the name of a setting: ``early_stopping`` is translated, ``32`` and ``SGD + momentum`` are not."""
+    return Word(setting) if setting.islower() else setting
+
+
+def comparison(runs: list[Run], **columns: Callable[[Run], float]) -> pd.DataFrame:
+    """Tabulate values of runs by setting, as (mean, sd) over the seeds; the keywords name the columns."""
+    counts = by_setting(runs, lambda run: run.seed)
+    table = pd.DataFrame({"setting": map(setting_name, counts), "n_seeds": [len(seeds) for seeds in counts.values()]})
+    for name, value in columns.items():
+        table[name] = [mean_and_sd(values) for values in by_setting(runs, value).values()]
+    return table
+
+
+def hyperparameters(config: dict[str, Any], natures: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+    """Tabulate settings of ``config`` by nature, with their value and influence (the word ``influence_<name>``)."""
+    return pd.DataFrame(
+        {
+            "hyperparameter": name,
+            "value": _shown(config[name]),
+            "nature": Word(nature),
+            "influence": Word(f"influence_{name}"),
+        }
+        for nature, names in natures.items()
+        for name in names
+    )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "-"
+    return "-" if value is None else str(value)
+
+
+def epoch_seconds(run: Run) -> float:
+    """Give the mean time of an epoch; the first one, which compiles, does not count unless it is the only one."""
+    return float(np.mean(run.epoch_seconds[1:] or run.epoch_seconds))
+
+
+def step_milliseconds(run: Run) -> float:
+    """Give the mean time of a step, its share of the validation included; the first epoch does not count."""
+    return 1000 * epoch_seconds(run) / run.measures["steps"]
+
+
+def best_epoch(run: Run) -> int:
+    """Give the epoch, from 1, of the least validation loss."""
+    return int(np.argmin(run.history["val_loss"])) + 1

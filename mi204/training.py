@@ -1,0 +1,339 @@
+"""Train a Keras model so that nothing measured is lost: timed, checkpointed, resumable, repeatable.
+
+The batches are made here with numpy, from the seed and the number of the epoch: the order is the same on every
+backend, and a training that was interrupted goes on exactly as if it had not been.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from mi204 import paths
+from mi204.arithmetic import steps_per_epoch
+from mi204.errors import DataError, SettingError
+from mi204.results import Run
+
+OptimizerName = Literal["sgd", "momentum", "adam"]
+ScheduleName = Literal["constant", "cosine"]
+Augmentation = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
+
+SAVE_EVERY_SECONDS = 30.0
+"""At most this much training is lost when the machine stops; Ctrl-C loses only the epoch it interrupts."""
+
+
+@dataclass
+class History:
+    """What a training measured, epoch by epoch."""
+
+    metrics: dict[str, list[float]] = field(default_factory=dict)
+    """``loss``, ``acc``, ``val_loss``, ``val_acc``."""
+    epoch_seconds: list[float] = field(default_factory=list)
+    """Wall time of each epoch, validation included, saving not."""
+    finished: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs done."""
+        return len(self.epoch_seconds)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C came during training; the last whole epoch is saved."""
+
+
+def build_optimizer(
+    name: OptimizerName,
+    learning_rate: float,
+    *,
+    momentum: float = 0.9,
+    weight_decay: float | None = None,
+    schedule: ScheduleName = "constant",
+    steps: int | None = None,
+) -> keras.optimizers.Optimizer:
+    """Build an optimiser by name: ``sgd``, ``momentum`` (SGD with Nesterov's momentum) or ``adam``.
+
+    ``schedule="cosine"`` raises the learning rate linearly over the first 15 % of ``steps`` and lowers it along a
+    half cosine to zero over the rest. Raises SettingError for an unknown name.
+    """
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = learning_rate
+    if schedule == "cosine":
+        warmup_steps = max(1, round(0.15 * steps))
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, max(1, steps - warmup_steps), warmup_target=learning_rate, warmup_steps=warmup_steps
+        )
+    if name == "sgd":
+        return keras.optimizers.SGD(rate, weight_decay=weight_decay)
+    if name == "momentum":
+        return keras.optimizers.SGD(rate, momentum=momentum, nesterov=True, weight_decay=weight_decay)
+    if name == "adam":
+        return keras.optimizers.Adam(rate, weight_decay=weight_decay)
+    raise SettingError(f"Expected the optimiser to be sgd, momentum or adam, received {name!r}: choose one of them.")
+
+
+def batches(
+    x: np.ndarray,
+    y: np.ndarray,
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int = 0,
+    shuffle: bool = True,
+    augmentation: Augmentation | None = None,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield batches for ever, from ``epoch`` (counted from 0) on; each epoch covers the set once, in its own order.
+
+    Order and augmentation of an epoch depend on ``(seed, epoch)`` alone.
+    """
+    while True:
+        rng = np.random.default_rng([seed, epoch])
+        order = rng.permutation(len(x)) if shuffle else np.arange(len(x))
+        for start in range(0, len(x), batch_size):
+            chosen = order[start : start + batch_size]
+            batch = x[chosen], y[chosen]
+            yield augmentation(*batch, rng) if augmentation else batch
+        epoch += 1
+
+
+def fit(
+    model: keras.Model,
+    train: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray],
+    *,
+    optimizer: keras.optimizers.Optimizer,
+    loss: str | keras.losses.Loss = "categorical_crossentropy",
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    folder: Path,
+    shuffle: bool = True,
+    augmentation: Augmentation | None = None,
+    patience: int | None = None,
+    keep_epochs: tuple[int, ...] = (),
+    verbose: int = 0,
+) -> History:
+    """Compile and train ``model``; go on from ``folder`` where an earlier call stopped.
+
+    ``folder`` receives ``best.keras`` (highest validation accuracy so far, saved per epoch), ``history.json``, the
+    state to resume from, and ``epoch_<n>.weights.h5`` for each n of ``keep_epochs`` (0 = before training). With
+    ``patience``, training ends when the validation loss has not improved for that many epochs, and the model gets the
+    weights of ``best.keras``. ``x`` is ``(n, h, w, c)``, ``y`` one-hot ``(n, k)``.
+
+    Ctrl-C raises Interrupted after the last whole epoch was saved. Raises SettingError for sizes out of range,
+    DataError when the folder belongs to another network, StorageError when it cannot be written.
+    """
+    x, y = train
+    if not 1 <= batch_size <= len(x):
+        raise SettingError(
+            f"Expected a batch size from 1 to {len(x)} (the size of the training set), received {batch_size}."
+        )
+    if epochs < 1:
+        raise SettingError(f"Expected at least 1 epoch, received {epochs}.")
+    model.compile(optimizer=optimizer, loss=loss, metrics=["acc"])
+    optimizer.build(model.trainable_variables)
+    recorder = _Recorder(folder, read_history(folder), epochs, seed, patience, keep_epochs)
+    history = recorder.history
+    if history.epochs:
+        _restore(model, _state_file(folder, history.epochs))
+    if not history.finished:
+        if history.epochs == 0 and 0 in keep_epochs:
+            save_weights(model, epoch_file(folder, 0))
+        try:
+            model.fit(
+                batches(x, y, batch_size, seed=seed, epoch=history.epochs, shuffle=shuffle, augmentation=augmentation),
+                steps_per_epoch=steps_per_epoch(len(x), batch_size),
+                initial_epoch=history.epochs,
+                epochs=epochs,
+                shuffle=False,  # the generator does it
+                validation_data=validation,
+                validation_batch_size=250,
+                callbacks=[recorder],
+                verbose=verbose,
+            )
+        except KeyboardInterrupt:
+            recorder.save_last_whole_epoch()
+            raise Interrupted(f"training interrupted after epoch {history.epochs} of {epochs}") from None
+    if patience is not None:
+        load_weights(model, folder / "best.keras")
+    return history
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Time the epochs, keep the best model, and save the state from which training can go on."""
+
+    def __init__(
+        self,
+        folder: Path,
+        history: History,
+        epochs: int,
+        seed: int,
+        patience: int | None,
+        keep_epochs: tuple[int, ...],
+    ) -> None:
+        super().__init__()
+        self.seed = seed
+        self.folder = folder
+        self.history = history
+        self.planned_epochs = epochs
+        self.patience = patience
+        self.keep_epochs = keep_epochs
+        self.saved_epochs = history.epochs
+        self.saved_at = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.epoch = epoch
+        self.epoch_start = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        # On torch, dropout draws from the global generator, and so does the making of the iterator over the batches.
+        if batch == 0:
+            keras.utils.set_random_seed(int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0]))
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        history = self.history
+        history.epoch_seconds.append(time.perf_counter() - self.epoch_start)
+        for name, value in logs.items():
+            history.metrics.setdefault(name, []).append(float(value))
+        if history.metrics["val_acc"][-1] > max(history.metrics["val_acc"][:-1], default=-1.0):
+            paths.write_atomically(self.folder / "best.keras", self.model.save)
+        if history.epochs in self.keep_epochs:
+            save_weights(self.model, epoch_file(self.folder, history.epochs))
+        validation_loss = history.metrics["val_loss"]
+        if self.patience is not None and history.epochs - 1 - int(np.argmin(validation_loss)) >= self.patience:
+            self.model.stop_training = True
+        history.finished = self.model.stop_training or history.epochs == self.planned_epochs
+        if history.finished or time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
+            self._save(_state(self.model))
+        else:
+            self.snapshot = _state(self.model)
+
+    def save_last_whole_epoch(self) -> None:
+        """Forget the epoch under way and save the state at the end of the one before."""
+        if self.history.epochs > self.saved_epochs:
+            self._save(self.snapshot)
+
+    def _save(self, state: list[np.ndarray]) -> None:
+        # The history names its own state file, so that a stop between the two writes loses nothing.
+        paths.write_atomically(_state_file(self.folder, self.history.epochs), lambda path: np.savez(path, *state))
+        text = json.dumps(asdict(self.history))
+        paths.write_atomically(self.folder / "history.json", lambda path: path.write_text(text, encoding="utf-8"))
+        if 0 < self.saved_epochs < self.history.epochs:
+            _state_file(self.folder, self.saved_epochs).unlink(missing_ok=True)
+        self.saved_epochs = self.history.epochs
+        self.saved_at = time.monotonic()
+
+
+def _state_file(folder: Path, epochs: int) -> Path:
+    return folder / f"state_{epochs}.npz"
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    # Keras' own files leave out the state of dropout's random generator, without which a training goes on differently.
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _state(model: keras.Model) -> list[np.ndarray]:
+    """Copy all that training changes: weights, statistics, random generators, the optimiser."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in _variables(model)]
+
+
+def _restore(model: keras.Model, path: Path) -> None:
+    """Give the model the state that ``_Recorder`` saved."""
+    variables = _variables(model)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            state = [archive[f"arr_{i}"] for i in range(len(archive.files))]
+        if [array.shape for array in state] != [tuple(variable.shape) for variable in variables]:
+            raise ValueError("the shapes of its arrays differ")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"Expected in {path} the state of a training of the network {model.name!r} "
+            f"({model.count_params():,} parameters), received a file that does not fit: {error}. "
+            f"Delete the folder {path.parent} to train again from the start."
+        ) from error
+    for variable, array in zip(variables, state, strict=True):
+        variable.assign(array)
+
+
+def epoch_file(folder: Path, epoch: int) -> Path:
+    """Give the file in which ``fit`` keeps the weights after ``epoch`` epochs."""
+    return folder / f"epoch_{epoch}.weights.h5"
+
+
+def read_history(folder: Path) -> History:
+    """Read what ``fit`` recorded in ``folder``; an empty History where it never saved."""
+    path = folder / "history.json"
+    if not path.exists():
+        return History()
+    try:
+        return History(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"Expected the history of a training in {path}, received something else ({error}). "
+            f"Delete the folder {folder} to train again from the start."
+        ) from error
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write the weights (``.weights.h5``), the optimiser's state with them, whole or not at all."""
+    paths.write_atomically(path, model.save_weights)
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Give ``model`` the weights of a ``.keras`` or ``.weights.h5`` file; no code of the file is run.
+
+    Raises DataError when the file is missing, damaged, or of another architecture.
+    """
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"Expected weights for the network {model.name!r} ({len(model.layers)} layers, "
+            f"{model.count_params():,} parameters) in {path}, received a file that does not fit: {reason} "
+            "Use a file saved from the same architecture, or delete it to train again."
+        ) from error
+
+
+def run_key(settings: dict[str, Any]) -> str:
+    """Name a run by its settings: equal settings, equal name."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def remembered(folder: Path, settings: dict[str, Any], train: Callable[[Path], Run]) -> Run:
+    """Give the run that ``settings`` describe: read from ``folder`` if it was finished there before, else trained.
+
+    ``train`` receives a folder for its checkpoints, which is removed once the run is written as ``<key>.json``.
+    """
+    key = run_key(settings)
+    record = folder / f"{key}.json"
+    if record.exists():
+        return read_run(record)
+    run = train(folder / key)
+    text = json.dumps(asdict(run), indent=1)
+    paths.write_atomically(record, lambda path: path.write_text(text, encoding="utf-8"))
+    shutil.rmtree(folder / key, ignore_errors=True)
+    return run
+
+
+def read_run(record: Path) -> Run:
+    """Read a run written by ``remembered``; raises DataError when the file is damaged."""
+    try:
+        return Run(**json.loads(record.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"Expected a finished run in {record}, received something else ({error}). Delete the file to train again."
+        ) from error
+
+
+def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    """Give the model's outputs for ``x`` ``(n, …)`` as a numpy array, without dropout."""
+    return np.asarray(model.predict(x, batch_size=250, verbose=0))

@@ -1,0 +1,490 @@
+import contextlib
+import functools
+import hashlib
+import http.server
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mi204.datasets._fetch import FetchError, RemoteFile, fetch
+from mi204.errors import DataError, StorageError
+
+CONTENT = {"numbers.txt": b"0123456789" * 1000, "words.txt": b"plane car bird"}
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Keep every place on this machine inside tmp_path, and do not wait between two attempts."""
+    monkeypatch.setenv("MI204_DATASETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("MI204_MIRROR", raising=False)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    return tmp_path / "cache"
+
+
+def tar_of(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+        for member, content in members:
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def official_members() -> list[tuple[tarfile.TarInfo, bytes]]:
+    return [(tarfile.TarInfo(f"things/{name}"), content) for name, content in CONTENT.items()]
+
+
+@pytest.fixture(scope="module")
+def archive() -> bytes:
+    return tar_of(*official_members())
+
+
+def described(archive: bytes) -> RemoteFile:
+    return RemoteFile(
+        name="things.tar.gz",
+        url=f"{NOWHERE}/things.tar.gz",
+        sha256=hashlib.sha256(archive).hexdigest(),
+        folder="things",
+        md5s={name: hashlib.md5(content).hexdigest() for name, content in CONTENT.items()},
+    )
+
+
+@pytest.fixture(scope="module")
+def remote(archive) -> RemoteFile:
+    return described(archive)
+
+
+@contextlib.contextmanager
+def served(folder: Path, handler=http.server.SimpleHTTPRequestHandler):
+    class Quiet(handler):
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def put(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def put_folder(folder: Path) -> Path:
+    for name, content in CONTENT.items():
+        put(folder / name, content)
+    return folder
+
+
+def files_under(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+EXTRACTED = {"things/numbers.txt", "things/words.txt"}
+
+
+def test_official_url_is_downloaded_verified_and_extracted_into_the_cache(archive, remote, cache, tmp_path):
+    put(tmp_path / "site/things.tar.gz", archive)
+    with served(tmp_path / "site") as address:
+        remote = replace(remote, url=f"{address}/things.tar.gz")
+        assert fetch(remote) == cache / "things"
+    assert read(cache / "things") == CONTENT
+    assert files_under(cache) == {"things.tar.gz", *EXTRACTED}
+    assert fetch(remote) == cache / "things", "the second time needs no server"
+
+
+def test_single_file_in_a_subfolder_is_downloaded_as_it_is(cache, tmp_path):
+    put(tmp_path / "site/numbers/numbers.gz", b"1234")
+    with served(tmp_path / "site") as address:
+        remote = RemoteFile("numbers/numbers.gz", f"{address}/numbers/numbers.gz", hashlib.sha256(b"1234").hexdigest())
+        assert fetch(remote) == cache / "numbers/numbers.gz"
+    assert files_under(cache) == {"numbers/numbers.gz"}
+    assert fetch(remote).read_bytes() == b"1234"
+
+
+@pytest.mark.parametrize(
+    "where", ["cache/things", "keras/datasets/things", "keras/datasets/things-target/things", "mirror/things"]
+)
+def test_extracted_folder_is_used_in_place(where, remote, cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("MI204_MIRROR", str(tmp_path / "mirror"))
+    folder = put_folder(tmp_path / where)
+    assert fetch(remote) == folder
+    assert where.startswith("cache") or not cache.exists(), "nothing is copied"
+
+
+@pytest.mark.parametrize("where", ["cache", "keras/datasets", "mirror"])
+def test_archive_found_on_this_machine_is_extracted_into_the_cache(
+    where, archive, remote, cache, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MI204_MIRROR", str(tmp_path / "mirror"))
+    put(tmp_path / where / "things.tar.gz", archive)
+    assert fetch(remote) == cache / "things"
+    assert files_under(cache) - {"things.tar.gz"} == EXTRACTED
+
+
+def test_keras_folder_is_in_the_home_folder_unless_told_otherwise(remote, tmp_path, monkeypatch):
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = put_folder(tmp_path / ".keras/datasets/things")
+    assert fetch(remote) == folder
+
+
+def test_archive_is_extracted_where_python_has_no_filter(archive, remote, cache, monkeypatch):
+    """Before Python 3.11.4; after it, extractall without a filter warns or chooses one itself."""
+    monkeypatch.delattr(tarfile, "data_filter")
+    put(cache / "things.tar.gz", archive)
+    assert read(fetch(remote)) == CONTENT
+
+
+def test_places_are_tried_in_order(archive, remote, cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("MI204_MIRROR", str(tmp_path / "mirror"))
+    put(tmp_path / "site/things.tar.gz", archive)
+    with served(tmp_path / "site") as address:
+        remote = replace(remote, url=f"{address}/things.tar.gz")
+        assert fetch(remote) == cache / "things"
+        mirror = put_folder(tmp_path / "mirror/things")
+        for path in (cache / "things").iterdir():
+            path.unlink()
+        (cache / "things").rmdir()
+        (cache / "things.tar.gz").unlink()
+        assert fetch(remote) == mirror
+        keras = put_folder(tmp_path / "keras/datasets/things")
+        assert fetch(remote) == keras
+        put_folder(cache / "things")
+        assert fetch(remote) == cache / "things"
+
+
+@pytest.mark.parametrize("ending", ["", "/"])
+def test_mirror_url_with_the_archive_alone(ending, archive, remote, cache, tmp_path, monkeypatch):
+    put(tmp_path / "site/things.tar.gz", archive)
+    with served(tmp_path / "site") as address:
+        monkeypatch.setenv("MI204_MIRROR", address + ending)
+        assert fetch(remote) == cache / "things"
+    assert read(cache / "things") == CONTENT
+
+
+def test_mirror_as_file_url(remote, tmp_path, monkeypatch):
+    folder = put_folder(tmp_path / "a mirror/things")
+    monkeypatch.setenv("MI204_MIRROR", (tmp_path / "a mirror").as_uri())
+    assert fetch(remote) == folder
+
+
+def test_unreachable_mirror_is_passed_over(archive, remote, cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("MI204_MIRROR", NOWHERE)
+    put(tmp_path / "site/things.tar.gz", archive)
+    with served(tmp_path / "site") as address:
+        assert fetch(replace(remote, url=f"{address}/things.tar.gz")) == cache / "things"
+
+
+@pytest.mark.parametrize(
+    "mirror", [f"{NOWHERE}/mirror", f"{NOWHERE}/mirror/", "http://", "ftp://127.0.0.1/data", "/no/such/folder"]
+)
+def test_nothing_reachable_lists_every_place_and_what_to_do(mirror, remote, cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("MI204_MIRROR", mirror)
+    with pytest.raises(FetchError) as caught:
+        fetch(remote)
+    message = str(caught.value)
+    for place in (
+        f"{cache}/things: not there",
+        f"{cache}/things.tar.gz: not there",
+        f"{tmp_path}/keras/datasets/things: not there",
+        f"{tmp_path}/keras/datasets/things-target/things: not there",
+        f"{NOWHERE}/things.tar.gz: cannot be downloaded: ",
+        remote.sha256,
+        f"copy things.tar.gz or its extracted folder things to {cache}",
+        "MI204_MIRROR",
+    ):
+        assert place in message
+    assert f"{mirror.removeprefix('ftp://').rstrip('/')}/things.tar.gz: " in message
+    assert isinstance(caught.value, DataError)
+    assert "\n" not in caught.value.notice
+    assert "damaged" not in caught.value.notice
+    assert not files_under(cache)
+
+
+def altered(content: bytes) -> bytes:
+    return content[:20] + bytes([content[20] ^ 1]) + content[21:]
+
+
+def truncated(content: bytes) -> bytes:
+    return content[:-7]
+
+
+@pytest.mark.parametrize("damage", [altered, truncated])
+@pytest.mark.parametrize("where", ["cache", "keras/datasets", "mirror"])
+def test_damaged_archive_is_reported_and_the_next_place_tried(
+    damage, where, archive, remote, cache, tmp_path, monkeypatch, caplog
+):
+    put(tmp_path / "site/things.tar.gz", archive)
+    monkeypatch.setenv("MI204_MIRROR", str(tmp_path / "mirror"))
+    damaged = put(tmp_path / where / "things.tar.gz", damage(archive))
+    with pytest.raises(FetchError) as caught:
+        fetch(remote)
+    received = hashlib.sha256(damage(archive)).hexdigest()
+    assert f"{damaged}: things.tar.gz: expected SHA256 {remote.sha256}, received {received}" in str(caught.value)
+    assert str(damaged) in caught.value.notice
+    assert not (cache / "things").exists()
+
+    caplog.clear()
+    with served(tmp_path / "site") as address:
+        assert read(fetch(replace(remote, url=f"{address}/things.tar.gz"))) == CONTENT
+    assert str(damaged) in caplog.text
+
+
+@pytest.mark.parametrize("where", ["cache/things", "keras/datasets/things", "mirror/things"])
+@pytest.mark.parametrize("content", [altered(CONTENT["numbers.txt"]), truncated(CONTENT["numbers.txt"]), None])
+def test_damaged_folder_is_reported_and_the_next_place_tried(
+    where, content, archive, remote, cache, tmp_path, monkeypatch, caplog
+):
+    put(tmp_path / "site/things.tar.gz", archive)
+    monkeypatch.setenv("MI204_MIRROR", str(tmp_path / "mirror"))
+    damaged = put_folder(tmp_path / where) / "numbers.txt"
+    damaged.unlink() if content is None else damaged.write_bytes(content)
+    with pytest.raises(FetchError) as caught:
+        fetch(remote)
+    received = "no such file" if content is None else hashlib.md5(content).hexdigest()
+    assert f"{damaged.parent}: numbers.txt: expected MD5 {remote.md5s['numbers.txt']}, received {received}" in str(
+        caught.value
+    )
+    assert str(damaged) in caught.value.notice
+
+    caplog.clear()
+    with served(tmp_path / "site") as address:
+        assert fetch(replace(remote, url=f"{address}/things.tar.gz")) == cache / "things"
+    assert read(cache / "things") == CONTENT
+    assert str(damaged) in caplog.text
+    assert files_under(cache) == {"things.tar.gz", *EXTRACTED}
+
+
+def test_damaged_folder_beside_its_whole_archive_is_extracted_again(archive, remote, cache):
+    put_folder(cache / "things")
+    put(cache / "things/words.txt", b"")
+    put(cache / "things.tar.gz", archive)
+    assert read(fetch(remote)) == CONTENT
+
+
+@pytest.mark.parametrize("damage", [altered, truncated])
+def test_damaged_download_is_never_kept(damage, archive, remote, cache, tmp_path):
+    site = put(tmp_path / "site/things.tar.gz", damage(archive))
+    with served(tmp_path / "site") as address:
+        remote = replace(remote, url=f"{address}/things.tar.gz")
+        with pytest.raises(FetchError, match=remote.sha256) as caught:
+            fetch(remote)
+        assert remote.url in caught.value.notice
+        assert not files_under(cache)
+        site.write_bytes(archive)
+        assert read(fetch(remote)) == CONTENT
+
+
+class BreaksOff(http.server.SimpleHTTPRequestHandler):
+    """Announces the whole file and hangs up in the middle, as long as failures are left."""
+
+    failures = 0
+
+    def copyfile(self, source, outputfile):
+        if BreaksOff.failures == 0:
+            super().copyfile(source, outputfile)
+        else:
+            BreaksOff.failures -= 1
+            outputfile.write(source.read(100))
+
+
+@pytest.mark.parametrize("failures", [2, 3])
+def test_broken_connection_is_tried_again_twice_and_leaves_nothing(
+    failures, archive, remote, cache, tmp_path, monkeypatch
+):
+    put(tmp_path / "site/things.tar.gz", archive)
+    monkeypatch.setattr(BreaksOff, "failures", failures)
+    with served(tmp_path / "site", BreaksOff) as address:
+        remote = replace(remote, url=f"{address}/things.tar.gz")
+        if failures == 3:
+            with pytest.raises(FetchError, match="cannot be downloaded"):
+                fetch(remote)
+            assert not files_under(cache)
+        assert read(fetch(remote)) == CONTENT
+
+
+CHILD = """
+import resource, sys
+from mi204.datasets._fetch import RemoteFile, fetch
+from mi204.errors import StorageError
+url, sha256, largest_file = sys.argv[1:]
+if int(largest_file):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(largest_file), int(largest_file)))
+try:
+    fetch(RemoteFile("things.tar.gz", url, sha256, "things"))
+except StorageError as error:
+    print(error)
+"""
+
+
+def child(remote: RemoteFile, largest_file: int = 0) -> subprocess.Popen:
+    command = [sys.executable, "-c", CHILD, remote.url, remote.sha256, str(largest_file)]
+    return subprocess.Popen(
+        command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_download_killed_halfway_leaves_nothing_under_the_final_name(archive, remote, cache, tmp_path):
+    put(tmp_path / "site/things.tar.gz", archive)
+    halfway, resume = threading.Event(), threading.Event()
+
+    class Stalls(http.server.SimpleHTTPRequestHandler):
+        def copyfile(self, source, outputfile):
+            if not halfway.is_set():
+                outputfile.write(source.read(100))
+                outputfile.flush()
+                halfway.set()
+                resume.wait(60)
+            else:
+                super().copyfile(source, outputfile)
+
+    with served(tmp_path / "site", Stalls) as address:
+        remote = replace(remote, url=f"{address}/things.tar.gz")
+        process = child(remote)
+        try:
+            assert halfway.wait(60)
+            assert files_under(cache), "a temporary file"
+        finally:
+            process.kill()
+            process.communicate()
+            resume.set()
+        assert not {"things.tar.gz", *EXTRACTED} & files_under(cache)
+        assert read(fetch(remote)) == CONTENT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+@pytest.mark.parametrize("largest_file", [64, 5000])
+def test_disk_full_is_told_and_leaves_nothing(largest_file, archive, remote, cache, tmp_path):
+    """64 bytes stop the download of the archive; 5000 let it pass and stop the extraction."""
+    assert 64 < len(archive) < 5000 < len(CONTENT["numbers.txt"])
+    put(tmp_path / "site/things.tar.gz", archive)
+    with served(tmp_path / "site") as address:
+        remote = replace(remote, url=f"{address}/things.tar.gz")
+        message, errors = child(remote, largest_file).communicate(timeout=60)
+        assert ("Expected to download" if largest_file == 64 else "Expected to extract") in message, errors
+        assert "File too large" in message
+        assert "MI204_DATASETS_CACHE" in message
+        assert files_under(cache) == (set() if largest_file == 64 else {"things.tar.gz"})
+        assert read(fetch(remote)) == CONTENT
+
+
+@pytest.mark.parametrize("have", ["archive in the mirror", "official URL"])
+@pytest.mark.parametrize("obstacle", ["file", "/proc/mi204"])
+def test_cache_that_cannot_be_written(have, obstacle, archive, remote, tmp_path, monkeypatch):
+    cache = str(put(tmp_path / "file", b"")) if obstacle == "file" else obstacle
+    monkeypatch.setenv("MI204_DATASETS_CACHE", cache)
+    put(tmp_path / "site/things.tar.gz", archive)
+    with served(tmp_path / "site") as address:
+        if have == "official URL":
+            remote = replace(remote, url=f"{address}/things.tar.gz")
+        else:
+            monkeypatch.setenv("MI204_MIRROR", str(tmp_path / "site"))
+        with pytest.raises(StorageError, match="MI204_DATASETS_CACHE") as caught:
+            fetch(remote)
+    assert cache in str(caught.value)
+
+
+def test_folder_in_the_mirror_needs_no_cache(remote, tmp_path, monkeypatch):
+    monkeypatch.setenv("MI204_DATASETS_CACHE", str(put(tmp_path / "file", b"")))
+    monkeypatch.setenv("MI204_MIRROR", str(tmp_path / "mirror"))
+    folder = put_folder(tmp_path / "mirror/things")
+    assert fetch(remote) == folder
+
+
+def test_unreadable_place_is_passed_over(archive, remote, cache, tmp_path, monkeypatch):
+    """Root reads every file, so a folder stands where the archive should."""
+    (tmp_path / "keras/datasets/things.tar.gz").mkdir(parents=True)
+    with pytest.raises(FetchError, match="Is a directory"):
+        fetch(remote)
+    monkeypatch.setenv("MI204_MIRROR", str(tmp_path / "mirror"))
+    put(tmp_path / "mirror/things.tar.gz", archive)
+    assert read(fetch(remote)) == CONTENT
+
+
+def test_folder_that_another_process_finished_meanwhile_is_left_alone(archive, remote, cache, tmp_path):
+    put(tmp_path / "site/things.tar.gz", archive)
+
+    class Meanwhile(http.server.SimpleHTTPRequestHandler):
+        def copyfile(self, source, outputfile):
+            put_folder(cache / "things")
+            super().copyfile(source, outputfile)
+
+    with served(tmp_path / "site", Meanwhile) as address:
+        folder = fetch(replace(remote, url=f"{address}/things.tar.gz"))
+    assert (folder / "numbers.txt").stat().st_mtime > 1e9, "the archive's own files are dated 1970"
+
+
+def entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, link
+    return member
+
+
+@pytest.mark.parametrize("with_filter", [True, False])
+@pytest.mark.parametrize(
+    ("member", "problem"),
+    [
+        (entry("../../../outside"), "one outside"),
+        (entry("things/../../../../outside"), "one outside"),
+        (entry("{tmp_path}/outside"), "one outside"),
+        (entry("things/link", tarfile.SYMTYPE, "{tmp_path}/secret"), "a link or device"),
+        (entry("things/link", tarfile.SYMTYPE, "words.txt"), "a link or device"),
+        (entry("things/link", tarfile.LNKTYPE, "things/words.txt"), "a link or device"),
+        (entry("things/pipe", tarfile.FIFOTYPE), "a link or device"),
+        (entry("things/device", tarfile.CHRTYPE), "a link or device"),
+    ],
+    ids=lambda value: value.name + "-" + value.type.decode() if isinstance(value, tarfile.TarInfo) else "",
+)
+def test_unsafe_archive_is_refused(member, problem, with_filter, cache, tmp_path, monkeypatch):
+    """The archive is the expected one, byte for byte; Python before 3.11.4 has no filter of its own."""
+    if not with_filter:
+        monkeypatch.delattr(tarfile, "data_filter")
+    member = member.replace(
+        name=member.name.format(tmp_path=tmp_path), linkname=member.linkname.format(tmp_path=tmp_path)
+    )
+    archive = tar_of(*official_members(), (member, b""))
+    put(cache / "things.tar.gz", archive)
+    with pytest.raises(FetchError, match=problem) as caught:
+        fetch(described(archive))
+    assert f"received {'a link or device' if 'link' in problem else 'one outside'}: {member.name}" in str(caught.value)
+    assert str(cache / "things.tar.gz") in caught.value.notice
+    assert files_under(tmp_path) == {"cache/things.tar.gz"}
+    assert os.listdir(cache) == ["things.tar.gz"]
+
+
+@pytest.mark.parametrize("cut", [0, 60])
+def test_archive_that_is_no_tar_is_refused(cut, archive, cache):
+    put(cache / "things.tar.gz", archive[:cut] or b"not a tar")
+    with pytest.raises(FetchError, match="expected a tar archive"):
+        fetch(described(archive[:cut] or b"not a tar"))
+    assert os.listdir(cache) == ["things.tar.gz"]
+
+
+def test_archive_without_its_folder_is_refused(cache):
+    archive = tar_of((tarfile.TarInfo("others/numbers.txt"), b""))
+    put(cache / "things.tar.gz", archive)
+    with pytest.raises(FetchError, match="received no such file"):
+        fetch(described(archive))
+    assert os.listdir(cache) == ["things.tar.gz"]
