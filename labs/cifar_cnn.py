@@ -45,7 +45,7 @@ from mi204 import (
 from mi204.datasets import DataChoice, ImageDataset, cifar10
 from mi204.errors import SettingError
 from mi204.language import Language, Word, translated, word
-from mi204.preprocessing import one_hot, standardize
+from mi204.preprocessing import one_hot, standardize, standardize_like
 from mi204.questions import Answer, answers
 from mi204.results import Results, Run, save_figures
 
@@ -121,8 +121,10 @@ class Config:
     """Normalise the maps over each batch (deeper network only)."""
     residual: bool = True
     """Add the input of a stage to its output (deeper network only)."""
-    flip_at_test: bool = False
-    """Average the predictions for the image and its mirror image."""
+    standardization: Literal["image", "set"] = "image"
+    """Centre and scale each channel over each image (the handout's), or over all training images together."""
+    test_views: Literal[1, 2, 6] = 1
+    """Average the predictions for the image (1), its mirror image too (2), both shifted by a pixel too (6)."""
     batch_sizes: tuple[int, ...] = (8, 16, 32, 64, 128)
     """Batch sizes compared by question 4.2."""
     deep_epochs: int = 80
@@ -175,7 +177,7 @@ class Subset:
     images: np.ndarray
     """As they are: uint8 ``(n, 32, 32, 3)``."""
     x: np.ndarray
-    """As the network gets them: each channel of each image standardised."""
+    """As the network gets them: standardised."""
     y: np.ndarray
     """One-hot labels ``(n, 10)``."""
     labels: np.ndarray
@@ -197,8 +199,13 @@ def split(config: Config, data: ImageDataset) -> dict[str, Subset]:
         "validation": (data.x_test[validation], data.y_test[validation]),
         "test": (data.x_test[test], data.y_test[test]),
     }
+    reference = data.x_train[train]
+
+    def prepared(images: np.ndarray) -> np.ndarray:
+        return standardize(images) if config.standardization == "image" else standardize_like(images, reference)
+
     return {
-        name: Subset(images, standardize(images), one_hot(labels, len(data.classes)), labels)
+        name: Subset(images, prepared(images), one_hot(labels, len(data.classes)), labels)
         for name, (images, labels) in chosen.items()
     }
 
@@ -242,7 +249,7 @@ def deeper(config: Config) -> Config:
     return replace(
         config, network="residual", filters=(32, 64, 128, 256), augmentation=("flip", "crop", "erase", "cutmix"),
         optimizer="momentum", learning_rate=0.2, schedule="cosine", weight_decay=5e-4, label_smoothing=0.1,
-        batch_size=min(128, config.n_train), epochs=config.deep_epochs, flip_at_test=True,
+        batch_size=min(128, config.n_train), epochs=config.deep_epochs, standardization="set", test_views=6,
     )
 
 
@@ -301,11 +308,13 @@ def train(
 
 
 def predict(config: Config, model: keras.Model, x: np.ndarray) -> np.ndarray:
-    """Give the probabilities ``(n, 10)``, averaged over the image and its mirror image when ``flip_at_test``."""
-    probabilities = training.predict(model, x)
-    if config.flip_at_test:
-        probabilities = (probabilities + training.predict(model, x[:, :, ::-1])) / 2
-    return probabilities
+    """Give the probabilities ``(n, 10)``, averaged over ``test_views`` views of each image."""
+    views = [x]
+    if config.test_views == 6:
+        views += [augment.shift(x, 1, 1), augment.shift(x, -1, -1)]
+    if config.test_views > 1:
+        views += [view[:, :, ::-1] for view in views]
+    return np.mean([training.predict(model, view) for view in views], axis=0)
 
 
 # %% [markdown]
@@ -348,6 +357,7 @@ def studies(config: Config) -> dict[str, dict[str, Config]]:
             "without_normalization": replace(deep, batch_normalization=False, learning_rate=0.02),
             "without_residual": replace(deep, residual=False),
             "without_cosine": replace(deep, schedule="constant", learning_rate=0.05),
+            "without_set_statistics": replace(deep, standardization="image"),
             "without_label_smoothing": replace(deep, label_smoothing=0.0),
             "without_weight_decay": replace(deep, weight_decay=0.0),
         }
@@ -610,10 +620,14 @@ def hyperparameters(results: Results) -> Answer:
 
 
 HYPERPARAMETERS = {
-    "nature_data": ("n_train", "augmentation"),
+    "nature_data": ("n_train", "standardization", "augmentation"),
     "nature_architecture": ("network", "filters", "hidden_units"),
     "nature_optimisation": ("optimizer", "learning_rate", "schedule", "batch_size", "epochs"),
     "nature_regularisation": ("dropout", "output_dropout", "l2", "weight_decay", "label_smoothing", "patience"),
+}
+DEEP_HYPERPARAMETERS = HYPERPARAMETERS | {
+    "nature_architecture": ("network", "filters", "batch_normalization", "residual"),
+    "nature_regularisation": ("weight_decay", "label_smoothing"),
 }
 
 
@@ -644,7 +658,7 @@ def deeper_network_summary(results: Results) -> Answer:
     """Recapitulate the hyperparameters and accuracies of the deeper network."""
     measures = first(results, "deep").measures
     values = {name: measures[f"{name}_acc"] for name in SUBSETS}
-    return Answer(values, tables.hyperparameters(results.values["deep_config"], HYPERPARAMETERS))
+    return Answer(values, tables.hyperparameters(results.values["deep_config"], DEEP_HYPERPARAMETERS))
 
 
 @answers("6.3", needs=("deep",))
@@ -755,11 +769,12 @@ def maps_during_training(results: Results) -> Answer:
 # %%
 def footer(results: Results, language: Language) -> str:
     """Say where the numbers of a figure come from."""
-    config = results.config
+    first_seed, n_seeds = results.config["seed"], results.config["n_seeds"]
     return " · ".join((
         word(f"source_{results.source}", language),
         f"{results.environment['backend']}, keras {results.environment['keras']}",
-        f"{word('seed', language)} {config['seed']}", f"{word('n_seeds', language)} {config['n_seeds']}",
+        f"{word('seed', language)} {first_seed}"
+        if n_seeds == 1 else f"{word('seeds', language)} {first_seed}–{first_seed + n_seeds - 1}",
     ))
 
 
@@ -774,7 +789,7 @@ def figures(results: Results, language: Language) -> dict[str, Figure]:
         title = word(f"title_{name.split('_', 1)[1]}", language)
         if subject:
             title += f" ({', '.join(translated(part, language) for part in subject)})"
-        drawn["_".join((name, *subject))] = plot(
+        drawn["_".join((name, *subject)).replace(" ", "_")] = plot(
             *arguments, title=title, footer=footer(results, language), language=language, **options
         )
 

@@ -18,6 +18,14 @@ def crop(images: np.ndarray, padding: int, rng: np.random.Generator) -> np.ndarr
     return padded[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
+def shift(images: np.ndarray, down: int, right: int) -> np.ndarray:
+    """Move each image ``(n, h, w, c)`` by whole pixels; the border is filled by reflection."""
+    _, height, width, _ = images.shape
+    padding = max(abs(down), abs(right))
+    padded = np.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)), mode="reflect")
+    return padded[:, padding - down : padding - down + height, padding - right : padding - right + width]
+
+
 def _squares(n: int, height: int, width: int, sides: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Mark one square per image, cut at the border, as a mask ``(n, h, w)``; ``sides`` in pixels, centres uniform."""
     centre_y, centre_x = rng.uniform(0, height, (n, 1)), rng.uniform(0, width, (n, 1))

@@ -1,5 +1,6 @@
 """Where files are kept, and how they are written without ever leaving half a file behind."""
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -63,4 +64,6 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             "(results) or MI204_DATASETS_CACHE (data), then run the same command again."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # What cannot be removed, in a folder that is none, was not written either.
+        with contextlib.suppress(OSError):
+            temporary.unlink()

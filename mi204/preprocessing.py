@@ -16,6 +16,17 @@ def standardize(images: np.ndarray) -> np.ndarray:
     return ((images - mean) / np.where(constant, 1.0, deviation)).astype(np.float32)
 
 
+def standardize_like(images: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Centre and scale each channel by the mean and standard deviation of that channel over all ``reference`` images.
+
+    Both are ``(n, h, w, c)``; the result is float32. Unlike ``standardize`` it keeps what distinguishes one image from
+    another, such as its colour. A channel that is constant in the reference is only centred.
+    """
+    mean = reference.mean(axis=(0, 1, 2), dtype=np.float64)
+    deviation = reference.std(axis=(0, 1, 2), dtype=np.float64)
+    return ((images - mean) / np.where(deviation > 0, deviation, 1.0)).astype(np.float32)
+
+
 def one_hot(labels: np.ndarray, n_classes: int) -> np.ndarray:
     """Code integer labels ``(n,)`` as float32 rows ``(n, n_classes)`` with a single 1.
 

@@ -140,17 +140,17 @@ def fit(
     model.compile(optimizer=optimizer, loss=loss, metrics=["acc"])
     optimizer.build(model.trainable_variables)
     recorder = _Recorder(folder, read_history(folder), epochs, seed, patience, keep_epochs)
-    history = recorder.history
-    if history.epochs:
-        _restore(model, _state_file(folder, history.epochs))
-    if not history.finished:
-        if history.epochs == 0 and 0 in keep_epochs:
+    done = recorder.history
+    if done.epochs:
+        _restore(model, _state_file(folder, done.epochs))
+    if not done.finished:
+        if done.epochs == 0 and 0 in keep_epochs:
             save_weights(model, epoch_file(folder, 0))
         try:
             model.fit(
-                batches(x, y, batch_size, seed=seed, epoch=history.epochs, shuffle=shuffle, augmentation=augmentation),
+                batches(x, y, batch_size, seed=seed, epoch=done.epochs, shuffle=shuffle, augmentation=augmentation),
                 steps_per_epoch=steps_per_epoch(len(x), batch_size),
-                initial_epoch=history.epochs,
+                initial_epoch=done.epochs,
                 epochs=epochs,
                 shuffle=False,  # the generator does it
                 validation_data=validation,
@@ -160,10 +160,10 @@ def fit(
             )
         except KeyboardInterrupt:
             recorder.save_last_whole_epoch()
-            raise Interrupted(f"training interrupted after epoch {history.epochs} of {epochs}") from None
+            raise Interrupted(f"training interrupted after epoch {recorder.history.epochs} of {epochs}") from None
     if patience is not None:
         load_weights(model, folder / "best.keras")
-    return history
+    return recorder.history
 
 
 class _Recorder(keras.callbacks.Callback):
@@ -181,7 +181,7 @@ class _Recorder(keras.callbacks.Callback):
         super().__init__()
         self.seed = seed
         self.folder = folder
-        self.history = history
+        self.whole_epoch: tuple[History, list[np.ndarray]] = history, []
         self.planned_epochs = epochs
         self.patience = patience
         self.keep_epochs = keep_epochs
@@ -198,10 +198,12 @@ class _Recorder(keras.callbacks.Callback):
             keras.utils.set_random_seed(int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0]))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        history = self.history
-        history.epoch_seconds.append(time.perf_counter() - self.epoch_start)
-        for name, value in logs.items():
-            history.metrics.setdefault(name, []).append(float(value))
+        seconds = time.perf_counter() - self.epoch_start
+        done = self.history
+        history = History(
+            {name: [*done.metrics.get(name, []), float(value)] for name, value in logs.items()},
+            [*done.epoch_seconds, seconds],
+        )
         if history.metrics["val_acc"][-1] > max(history.metrics["val_acc"][:-1], default=-1.0):
             paths.write_atomically(self.folder / "best.keras", self.model.save)
         if history.epochs in self.keep_epochs:
@@ -210,24 +212,28 @@ class _Recorder(keras.callbacks.Callback):
         if self.patience is not None and history.epochs - 1 - int(np.argmin(validation_loss)) >= self.patience:
             self.model.stop_training = True
         history.finished = self.model.stop_training or history.epochs == self.planned_epochs
+        # One assignment: Ctrl-C finds the epoch recorded with its state, or not at all.
+        self.whole_epoch = history, _state(self.model)
         if history.finished or time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
-            self._save(_state(self.model))
-        else:
-            self.snapshot = _state(self.model)
+            self.save_last_whole_epoch()
+
+    @property
+    def history(self) -> History:
+        """What was measured up to the last whole epoch."""
+        return self.whole_epoch[0]
 
     def save_last_whole_epoch(self) -> None:
-        """Forget the epoch under way and save the state at the end of the one before."""
-        if self.history.epochs > self.saved_epochs:
-            self._save(self.snapshot)
-
-    def _save(self, state: list[np.ndarray]) -> None:
+        """Write the state at the end of the last whole epoch, from which training goes on."""
+        history, state = self.whole_epoch
+        if history.epochs == self.saved_epochs:
+            return
         # The history names its own state file, so that a stop between the two writes loses nothing.
-        paths.write_atomically(_state_file(self.folder, self.history.epochs), lambda path: np.savez(path, *state))
-        text = json.dumps(asdict(self.history))
+        paths.write_atomically(_state_file(self.folder, history.epochs), lambda path: np.savez(path, *state))
+        text = json.dumps(asdict(history))
         paths.write_atomically(self.folder / "history.json", lambda path: path.write_text(text, encoding="utf-8"))
-        if 0 < self.saved_epochs < self.history.epochs:
+        if self.saved_epochs:
             _state_file(self.folder, self.saved_epochs).unlink(missing_ok=True)
-        self.saved_epochs = self.history.epochs
+        self.saved_epochs = history.epochs
         self.saved_at = time.monotonic()
 
 
@@ -294,7 +300,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     """
     try:
         model.load_weights(path)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
         raise DataError(
             f"Expected weights for the network {model.name!r} ({len(model.layers)} layers, "

@@ -31,7 +31,8 @@ def model_graph(layers: list[dict], *, title: str, footer: str, language: Langua
         texts.append((layer["name"], layer["type"], f"{layer['output_shape']} · {parameters}"))
     columns = ceil(len(layers) / _ROWS)
     rows = ceil(len(layers) / columns)
-    box = CHARACTER * max(len(line) for lines in texts for line in lines) + 4
+    # The name is in bold, which is a fifth wider.
+    box = CHARACTER * max(max(1.2 * len(name), len(kind), len(size)) for name, kind, size in texts) + 4
     width, height = columns * (box + _GUTTER) + _GUTTER, rows * (_BOX + _GAP) + 2 * _GAP
     figure = new_figure(height / 72 + 0.3, title=title, footer=footer, width=max(PAGE, width / 72 + 0.1))
     axes = figure.add_subplot(aspect="equal", xlim=(0, width), ylim=(height, 0))

@@ -1,0 +1,23 @@
+import importlib.util
+import os
+
+import numpy as np
+import pytest
+
+# Keras' own advice: with the torch backend, torch comes first.
+if importlib.util.find_spec("torch"):
+    import torch  # noqa: F401
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture
+def quadrants():
+    """Images ``(300, 8, 8, 3)`` whose class is the brightest quadrant, and one-hot targets: easy to learn."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 300)
+    x = rng.normal(size=(300, 8, 8, 3)).astype("float32")
+    for image, label in zip(x, labels, strict=True):
+        row, column = divmod(int(label), 2)
+        image[4 * row : 4 * row + 4, 4 * column : 4 * column + 4] += 0.6
+    return x, np.eye(4, dtype="float32")[labels]

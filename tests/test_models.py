@@ -1,0 +1,58 @@
+import keras
+import numpy as np
+import pytest
+
+from mi204 import models
+
+
+@pytest.fixture(scope="module")
+def network():
+    return models.residual_network((32, 32, 3), 10, (8, 16, 16))
+
+
+def test_residual_network_counts_as_by_hand(network):
+    # convolutions without bias, two trainable numbers per normalised map, a dense layer
+    kernels = 9 * (3 * 8 + (8 * 16 + 2 * 16 * 16) + (16 * 16 + 2 * 16 * 16))
+    normalisations = 2 * (8 + 3 * 16 + 3 * 16)
+    assert models.trainable_parameters(network) == kernels + normalisations + 16 * 10 + 10
+
+
+def test_stages_halve_the_image(network):
+    shapes = {row["name"]: row["output_shape"] for row in models.describe(network)}
+    assert [shapes[f"stage_{i}"] for i in range(3)] == ["32x32x8", "16x16x16", "8x8x16"]
+
+
+def test_an_addition_reads_the_stage_input_and_its_branch(network):
+    rows = {row["name"]: row for row in models.describe(network)}
+    assert rows["stage_1"]["type"] == "Add"
+    assert set(rows["stage_1"]["inputs"]) == {"stage_1_a", "stage_1_c"}
+
+
+@pytest.mark.parametrize("options", [{"residual": False}, {"batch_normalization": False}])
+def test_ingredients_can_be_left_out(options):
+    changed = models.residual_network((32, 32, 3), 10, (8, 16), **options)
+    kinds = {row["type"] for row in models.describe(changed)}
+    assert ("Add" in kinds) == options.get("residual", True)
+    assert ("BatchNormalization" in kinds) == options.get("batch_normalization", True)
+    convolutions = [layer for layer in changed.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert len(convolutions) == 4
+    assert all(layer.use_bias != options.get("batch_normalization", True) for layer in convolutions)
+
+
+def test_outputs_are_probabilities(network):
+    outputs = network.predict(np.random.default_rng(0).normal(size=(3, 32, 32, 3)), verbose=0)
+    np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_describe_names_only_layers_it_lists():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="a"), keras.layers.Dense(2, name="b")])
+    assert models.describe(model) == [
+        {"name": "a", "type": "Dense", "output_shape": "3", "parameters": 15, "inputs": []},
+        {"name": "b", "type": "Dense", "output_shape": "2", "parameters": 8, "inputs": ["a"]},
+    ]
+
+
+def test_plot_model_without_dot_writes_nothing(network, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert not models.plot_model(network, tmp_path / "network.png")
+    assert not list(tmp_path.iterdir())

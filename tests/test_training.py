@@ -1,0 +1,347 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mi204 import training
+from mi204.errors import DataError, SettingError, StorageError
+from mi204.results import Run
+
+EPOCHS = 4
+
+
+def build(seed=1):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(4, 3, activation="relu"),
+            keras.layers.Dropout(0.3),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4, activation="softmax"),
+        ]
+    )
+
+
+def train(model, data, folder, **changes):
+    """Train on 200 of the images, validate on the others."""
+    x, y = data
+    options = {
+        "optimizer": training.build_optimizer(
+            "momentum", 0.01, schedule="cosine", steps=10 * EPOCHS, weight_decay=1e-3
+        ),
+        "batch_size": 20,
+        "epochs": EPOCHS,
+        "seed": 3,
+        **changes,
+    }
+    return training.fit(model, (x[:200], y[:200]), (x[200:], y[200:]), folder=folder, **options)
+
+
+class StopAt(training._Recorder):
+    """Press Ctrl-C at the start of a step."""
+
+    step = 0
+    stop = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        super().on_train_batch_begin(batch, logs)
+        StopAt.step += 1
+        if StopAt.step == StopAt.stop:
+            raise KeyboardInterrupt
+
+
+# --- batches ---
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 5), st.integers(0, 3))
+def test_an_epoch_covers_the_set_once(n, batch_size, seed, epoch):
+    x = np.arange(n)
+    steps = -(-n // batch_size)
+    source = training.batches(x, -x, batch_size, seed=seed, epoch=epoch)
+    seen = [next(source) for _ in range(steps)]
+    assert sorted(np.concatenate([batch for batch, _ in seen])) == list(range(n))
+    assert all((batch == -targets).all() for batch, targets in seen)
+    assert [len(batch) for batch, _ in seen[:-1]] == [batch_size] * (steps - 1)
+
+
+def test_batches_depend_on_seed_and_epoch_alone():
+    x = np.arange(50)
+    source = training.batches(x, x, 50, seed=1)
+    first, second = next(source)[0], next(source)[0]
+    assert (first != second).any()
+    np.testing.assert_array_equal(next(training.batches(x, x, 50, seed=1, epoch=1))[0], second)
+    assert (next(training.batches(x, x, 50, seed=2))[0] != first).any()
+    np.testing.assert_array_equal(next(training.batches(x, x, 50, seed=1, shuffle=False))[0], x)
+
+
+def test_augmentation_gets_the_generator_of_its_epoch():
+    x = np.zeros((6, 1))
+
+    def jitter(images, targets, rng):
+        return images + rng.random(images.shape), targets
+
+    once = next(training.batches(x, x, 3, seed=1, epoch=2, augmentation=jitter))[0]
+    again = next(training.batches(x, x, 3, seed=1, epoch=2, augmentation=jitter))[0]
+    other = next(training.batches(x, x, 3, seed=1, epoch=3, augmentation=jitter))[0]
+    np.testing.assert_array_equal(once, again)
+    assert (once != other).all()
+
+
+# --- fit ---
+
+
+def test_training_learns_and_records_every_epoch(quadrants, tmp_path):
+    history = train(build(), quadrants, tmp_path)
+    assert sorted(history.metrics) == ["acc", "loss", "val_acc", "val_loss"]
+    assert all(len(values) == EPOCHS for values in (*history.metrics.values(), history.epoch_seconds))
+    assert history.finished
+    assert history.metrics["val_acc"][-1] > 0.6  # chance is 0.25
+
+
+def test_validation_is_a_true_mean_without_dropout(quadrants, tmp_path):
+    x, y = quadrants
+    model = build()
+    history = train(model, quadrants, tmp_path)
+    probabilities = training.predict(model, x[200:])
+    cross_entropy = -np.log(np.clip((probabilities * y[200:]).sum(axis=1), 1e-7, 1))
+    assert history.metrics["val_loss"][-1] == pytest.approx(cross_entropy.mean(), rel=1e-4)
+    assert history.metrics["val_acc"][-1] == pytest.approx(
+        (probabilities.argmax(axis=1) == y[200:].argmax(axis=1)).mean(), abs=1e-6
+    )
+
+
+def test_training_is_repeatable(quadrants, tmp_path):
+    first = train(build(), quadrants, tmp_path / "a")
+    second = train(build(), quadrants, tmp_path / "b")
+    assert first.metrics == second.metrics
+    other = train(build(), quadrants, tmp_path / "c", seed=4)
+    assert other.metrics != first.metrics
+
+
+def test_the_best_epoch_is_saved_not_the_last(quadrants, tmp_path):
+    x, y = quadrants
+    # A learning rate far too large makes accuracy go up and down.
+    optimizer = training.build_optimizer("sgd", 2.0)
+    history = train(build(), quadrants, tmp_path, optimizer=optimizer, epochs=8)
+    accuracies = history.metrics["val_acc"]
+    assert max(accuracies) > accuracies[-1], "choose another rate: this test needs a last epoch that is not the best"
+    best = keras.models.load_model(tmp_path / "best.keras")
+    found = (training.predict(best, x[200:]).argmax(axis=1) == y[200:].argmax(axis=1)).mean()
+    assert found == pytest.approx(max(accuracies), abs=1e-6)
+
+
+def test_asked_epochs_are_kept(quadrants, tmp_path):
+    model = build()
+    initial = [np.array(w) for w in model.get_weights()]
+    train(model, quadrants, tmp_path, keep_epochs=(0, 2, EPOCHS))
+    assert {path.name for path in tmp_path.glob("epoch_*")} == {f"epoch_{n}.weights.h5" for n in (0, 2, EPOCHS)}
+    last = [np.array(w) for w in model.get_weights()]
+    for epoch, expected in ((0, initial), (EPOCHS, last)):
+        other = build(seed=9)
+        training.load_weights(other, training.epoch_file(tmp_path, epoch))
+        for found, weight in zip(other.get_weights(), expected, strict=True):
+            np.testing.assert_array_equal(found, weight)
+
+
+@pytest.mark.parametrize("stop", [5, 25])
+def test_interrupted_training_goes_on_as_if_it_had_not_been(quadrants, tmp_path, monkeypatch, stop):
+    whole, model = tmp_path / "whole", build()
+    expected = train(model, quadrants, whole)
+    broken = tmp_path / "broken"
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_Recorder", StopAt)
+        StopAt.step, StopAt.stop = 0, stop
+        with pytest.raises(training.Interrupted, match=f"after epoch {(stop - 1) // 10} of {EPOCHS}"):
+            train(build(), quadrants, broken)
+    resumed_model = build()
+    resumed = train(resumed_model, quadrants, broken)
+    assert resumed.metrics == expected.metrics
+    for found, weight in zip(resumed_model.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, weight)
+
+
+def test_a_killed_training_goes_on_from_its_last_save(quadrants, tmp_path, monkeypatch):
+    expected = train(build(), quadrants, tmp_path / "whole")
+    monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", -1.0)
+
+    class Killed(StopAt):
+        def save_last_whole_epoch(self):
+            """A machine that stops saves nothing more."""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_Recorder", Killed)
+        StopAt.step, StopAt.stop = 0, 35
+        with pytest.raises(KeyboardInterrupt):
+            train(build(), quadrants, tmp_path / "broken")
+    assert training.read_history(tmp_path / "broken").epochs == 3
+    assert train(build(), quadrants, tmp_path / "broken").metrics == expected.metrics
+
+
+def test_finished_training_is_not_done_again(quadrants, tmp_path):
+    model = build()
+    first = train(model, quadrants, tmp_path)
+    again = build(seed=5)
+    assert train(again, quadrants, tmp_path).epoch_seconds == first.epoch_seconds
+    for found, weight in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, weight)
+
+
+def test_early_stopping_stops_and_restores_the_best(quadrants, tmp_path):
+    x, y = quadrants
+    model = build()
+    optimizer = training.build_optimizer("sgd", 2.0)
+    history = train(model, quadrants, tmp_path, optimizer=optimizer, epochs=40, patience=2)
+    losses = history.metrics["val_loss"]
+    assert history.epochs < 40
+    assert history.epochs - 1 - int(np.argmin(losses)) == 2
+    found = (training.predict(model, x[200:]).argmax(axis=1) == y[200:].argmax(axis=1)).mean()
+    assert found == pytest.approx(max(history.metrics["val_acc"]), abs=1e-6)
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize("batch_size", [-1, 0, 201])
+def test_batch_sizes_out_of_range_are_refused(quadrants, tmp_path, batch_size):
+    with pytest.raises(SettingError, match=f"from 1 to 200 .* received {batch_size}"):
+        train(build(), quadrants, tmp_path, batch_size=batch_size)
+
+
+def test_no_epoch_is_refused(quadrants, tmp_path):
+    with pytest.raises(SettingError, match="at least 1 epoch, received 0"):
+        train(build(), quadrants, tmp_path, epochs=0)
+
+
+def test_unknown_optimizer_is_refused():
+    with pytest.raises(SettingError, match="sgd, momentum or adam, received 'lion'"):
+        training.build_optimizer("lion", 0.1)
+
+
+def test_weights_of_another_architecture_are_refused(quadrants, tmp_path):
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4)]).save(tmp_path / "x.keras")
+    model = build()
+    with pytest.raises(DataError, match=r"sequential.*x\.keras.*does not fit"):
+        training.load_weights(model, tmp_path / "x.keras")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model"])
+def test_damaged_weights_are_refused(tmp_path, content):
+    (tmp_path / "x.keras").write_bytes(content)
+    with pytest.raises(DataError, match="does not fit"):
+        training.load_weights(build(), tmp_path / "x.keras")
+
+
+def test_missing_weights_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"absent\.keras"):
+        training.load_weights(build(), tmp_path / "absent.keras")
+
+
+def test_state_of_another_network_is_refused(quadrants, tmp_path):
+    train(build(), quadrants, tmp_path, epochs=1)
+    (tmp_path / "history.json").write_text(
+        json.dumps({**json.loads((tmp_path / "history.json").read_text()), "finished": False})
+    )
+    other = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
+    with pytest.raises(DataError, match="does not fit"):
+        train(other, quadrants, tmp_path)
+
+
+def test_damaged_history_is_refused(quadrants, tmp_path):
+    (tmp_path / "history.json").write_text('{"metrics": 1')
+    with pytest.raises(DataError, match="Delete the folder"):
+        train(build(), quadrants, tmp_path)
+
+
+def test_full_disk_while_saving_keeps_what_was_there(tmp_path):
+    """In a child that may write files of 20 kB only, a larger model cannot replace the small one."""
+    program = (
+        "import resource, signal, sys, keras\n"
+        "from pathlib import Path\n"
+        "from mi204 import training\n"
+        "from mi204.errors import StorageError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(200)])\n"
+        "try:\n"
+        "    training.save_weights(model, Path(sys.argv[1]))\n"
+        "except StorageError as error:\n"
+        "    print(error)\n"
+    )
+    path = tmp_path / "kept.weights.h5"
+    path.write_bytes(b"what was there")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    finished = subprocess.run(
+        [sys.executable, "-c", program, path], capture_output=True, text=True, env=environment, check=True
+    )
+    assert "untouched" in finished.stdout
+    assert path.read_bytes() == b"what was there"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folder_that_cannot_be_written_is_named(quadrants, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="MI204_FIGURES"):
+        train(build(), quadrants, tmp_path / "file" / "run")
+
+
+# --- remembering ---
+
+
+def test_a_run_is_made_once(tmp_path):
+    calls = []
+
+    def make(folder):
+        calls.append(folder)
+        folder.mkdir()
+        return Run("study", "a", 0, 32, 10, {"loss": [0.5]}, [1.0], {"test_acc": 0.25})
+
+    first = training.remembered(tmp_path, {"a": 1, "b": (2, 3)}, make)
+    assert training.remembered(tmp_path, {"b": (2, 3), "a": 1}, make) == first
+    assert len(calls) == 1
+    assert not calls[0].exists()
+    training.remembered(tmp_path, {"a": 2, "b": (2, 3)}, make)
+    assert len(calls) == 2
+
+
+def test_a_damaged_run_is_refused(tmp_path):
+    key = training.run_key({"a": 1})
+    (tmp_path / f"{key}.json").write_text("{}")
+    with pytest.raises(DataError, match="Delete the file"):
+        training.remembered(tmp_path, {"a": 1}, lambda folder: None)
+
+
+# --- optimisers ---
+
+
+def test_cosine_schedule_rises_then_falls_to_zero():
+    schedule = training.build_optimizer("sgd", 0.2, schedule="cosine", steps=100)._learning_rate
+    rates = [float(schedule(step)) for step in range(101)]
+    assert rates[0] == pytest.approx(0)
+    assert rates[15] == pytest.approx(0.2)
+    assert int(np.argmax(rates)) == 15
+    assert rates[-1] == pytest.approx(0, abs=1e-6)
+    middle = 15 + 85 / 2
+    assert np.interp(middle, range(101), rates) == pytest.approx(0.1, rel=1e-2)
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
+def test_one_step_of_each_optimizer_by_hand(name):
+    variable = keras.Variable(np.array([1.0, -2.0], "float32"))
+    gradient = np.array([0.5, 0.25], "float32")
+    optimizer = training.build_optimizer(name, 0.1)
+    optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+    step = {
+        "sgd": 0.1 * gradient,
+        "momentum": 0.1 * gradient * (1 + 0.9),  # Nesterov looks one step ahead
+        "adam": 0.1 * np.sign(gradient),
+    }[name]
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), [1.0, -2.0] - step, rtol=1e-4)
