@@ -1,4 +1,4 @@
-"""Run by test_backends.py in a process per backend: the lab's network with given weights, 20 steps without shuffling."""
+"""Run by test_backends.py in a process per backend: the lab's network with given weights, 20 steps, unshuffled."""
 
 import sys
 

@@ -38,7 +38,7 @@ class NumpyNetwork:
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
     def step(self, x, y):
-        kernel, bias, hidden, hidden_bias, output, output_bias = self.weights
+        _, _, hidden, _, output, _ = self.weights
         d_logits = (self.forward(x) - y) / len(x)
         d_activated = (d_logits @ output.T) * (self.activated > 0)
         d_pooled = (d_activated @ hidden.T).reshape(self.pooled.shape)

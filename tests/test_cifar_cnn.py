@@ -153,12 +153,26 @@ def test_output_dropout_zeroes_probabilities_while_training():
     np.testing.assert_allclose(training.predict(model, x).sum(axis=1), 1, rtol=1e-5)
 
 
-def test_flip_at_test_averages_both_views(tiny_data):
+def test_test_views_average_mirrored_and_shifted_images(tiny_data):
     model = cifar_cnn.build_model(TINY)
     x = cifar_cnn.split(TINY, tiny_data)["test"].x
-    expected = (training.predict(model, x) + training.predict(model, x[:, :, ::-1])) / 2
-    np.testing.assert_allclose(cifar_cnn.predict(replace(TINY, flip_at_test=True), model, x), expected, atol=1e-6)
+    mirrored = (training.predict(model, x) + training.predict(model, x[:, :, ::-1])) / 2
+    np.testing.assert_allclose(cifar_cnn.predict(replace(TINY, test_views=2), model, x), mirrored, atol=1e-6)
     np.testing.assert_array_equal(cifar_cnn.predict(TINY, model, x), training.predict(model, x))
+    shifted = np.pad(x, ((0, 0), (2, 0), (2, 0), (0, 0)), mode="reflect")[:, 1:-1, 1:-1]
+    back = np.pad(x, ((0, 0), (0, 2), (0, 2), (0, 0)), mode="reflect")[:, 1:-1, 1:-1]
+    views = [view[:, :, ::step] for view in (x, shifted, back) for step in (1, -1)]
+    expected = np.mean([training.predict(model, view) for view in views], axis=0)
+    np.testing.assert_allclose(cifar_cnn.predict(replace(TINY, test_views=6), model, x), expected, atol=1e-6)
+
+
+def test_standardization_by_set_uses_the_training_images_alone(tiny_data):
+    config = replace(TINY, standardization="set")
+    subsets = cifar_cnn.split(config, tiny_data)
+    images = subsets["train"].images.astype("float64")
+    mean, deviation = images.mean(axis=(0, 1, 2)), images.std(axis=(0, 1, 2))
+    for subset in subsets.values():
+        np.testing.assert_allclose(subset.x, (subset.images - mean) / deviation, atol=1e-5)
 
 
 def test_constant_images_give_no_nan(tiny_data):

@@ -24,11 +24,17 @@ def lab(request):
 
 
 @pytest.fixture(scope="session")
-def quick(lab, tmp_path_factory):
+def sample(lab):
+    """The lab's procedural data, made once."""
+    return lab.load_data(replace(lab.PRESETS["quick"], data="sample"))
+
+
+@pytest.fixture(scope="session")
+def quick(lab, sample, tmp_path_factory):
     """The results of a lab's quick preset on its sample, saved and read again."""
     config = replace(lab.PRESETS["quick"], data="sample")
     folder = tmp_path_factory.mktemp("results") / lab.__name__.rsplit(".", 1)[-1]
-    lab.run(config).save(folder)
+    lab.run(config, sample).save(folder)
     return results.load(folder)
 
 
@@ -78,11 +84,11 @@ def test_figures_are_the_same_bytes_twice(lab, quick, tmp_path):
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
-def test_running_again_gives_the_same_numbers(lab, quick, tmp_path):
+def test_running_again_gives_the_same_numbers(lab, quick, sample, tmp_path):
     """Repeatable on one backend, and remembered: the second of two runs in one folder trains nothing."""
     config = replace(lab.PRESETS["quick"], data="sample", questions=tuple(questions.of_lab(lab))[-1:])
-    first = lab.run(config, folder=tmp_path)
-    second = lab.run(config, folder=tmp_path)
+    first = lab.run(config, sample, tmp_path)
+    second = lab.run(config, sample, tmp_path)
     assert [run.epoch_seconds for run in first.runs] == [run.epoch_seconds for run in second.runs]
     by_name = {(run.study, run.setting, run.seed): run for run in quick.runs}
     for run in first.runs:

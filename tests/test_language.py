@@ -49,3 +49,51 @@ def test_the_scan_finds_words():
 def test_an_unknown_word_is_a_bug():
     with pytest.raises(KeyError):
         word("no such word", "fr")
+
+
+@pytest.mark.parametrize(
+    ("template", "value", "english", "french"),
+    [
+        ("{x:.2f} s.", 1.5, "1.50 s.", "1,50 s."),
+        ("{x:,}", 1234567, "1,234,567", "1\u202f234\u202f567"),
+        ("{x:,.1f}", -1234.56, "-1,234.6", "-1\u202f234,6"),
+        ("{x:.1%}", 0.125, "12.5%", "12,5\u202f%"),
+        ("{x}", 0.5, "0.5", "0,5"),
+        ("{x}, 2.0", "v1.0, 5%", "v1.0, 5%, 2.0", "v1.0, 5%, 2.0"),
+        ("{{{x}}}", 3, "{3}", "{3}"),
+    ],
+)
+def test_numbers_are_written_as_the_language_does(template, value, english, french):
+    from mi204.language import fill
+
+    assert fill(template, {"x": value, "unused": 1}, "en") == english
+    assert fill(template, {"x": value, "unused": 1}, "fr") == french
+
+
+@pytest.mark.xfail(strict=True, reason="numpy's float32 and int64 are no int | float")
+def test_numbers_of_numpy_are_written_as_the_language_does():
+    import numpy as np
+
+    from mi204.language import fill
+
+    values = {"n": np.int64(1234), "x": np.float32(1.5), "y": np.float64(1.5)}
+    assert fill("{n:,} {x:.2f} {y:.2f}", values, "fr") == "1\u202f234 1,50 1,50"
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_only_a_word_is_translated(language):
+    from mi204.language import Word, fill, translated
+
+    term = WORDS["early_stopping"][language]
+    assert translated(Word("early_stopping"), language) == term
+    assert translated("early_stopping", language) == "early_stopping"
+    filled = fill("{term}, {text}", {"term": Word("early_stopping"), "text": "early_stopping"}, language)
+    assert filled == f"{term}, early_stopping"
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_a_missing_value_is_a_bug(language):
+    from mi204.language import fill
+
+    with pytest.raises(KeyError, match="x"):
+        fill("{x}", {"y": 1}, language)

@@ -46,16 +46,17 @@ def train(model, data, folder, **changes):
 
 
 class StopAt(training._Recorder):
-    """Press Ctrl-C at the start of a step."""
+    """Raise an error at the start of a step: Ctrl-C, or one that the training does not know."""
 
     step = 0
     stop = 0
+    error = KeyboardInterrupt
 
     def on_train_batch_begin(self, batch, logs=None):
         super().on_train_batch_begin(batch, logs)
         StopAt.step += 1
         if StopAt.step == StopAt.stop:
-            raise KeyboardInterrupt
+            raise StopAt.error
 
 
 # --- batches ---
@@ -173,14 +174,11 @@ def test_a_killed_training_goes_on_from_its_last_save(quadrants, tmp_path, monke
     expected = train(build(), quadrants, tmp_path / "whole")
     monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", -1.0)
 
-    class Killed(StopAt):
-        def save_last_whole_epoch(self):
-            """A machine that stops saves nothing more."""
-
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_Recorder", Killed)
+        patch.setattr(training, "_Recorder", StopAt)
+        patch.setattr(StopAt, "error", MemoryError)
         StopAt.step, StopAt.stop = 0, 35
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(MemoryError):
             train(build(), quadrants, tmp_path / "broken")
     assert training.read_history(tmp_path / "broken").epochs == 3
     assert train(build(), quadrants, tmp_path / "broken").metrics == expected.metrics

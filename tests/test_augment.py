@@ -1,0 +1,162 @@
+"""Random variants of training images."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mi204 import augment
+
+SEEDS = st.integers(0, 2**32 - 1)
+SHAPES = st.tuples(st.integers(1, 6), st.integers(2, 9), st.integers(2, 9), st.integers(1, 3))
+TRANSFORMATIONS = {
+    "flip": augment.flip,
+    "crop": lambda images, rng: augment.crop(images, 2, rng),
+    "erase": lambda images, rng: augment.erase(images, 3, rng),
+    "cutmix": lambda images, rng: augment.cutmix(images, np.eye(len(images)), 1.0, rng)[0],
+}
+
+
+def generator(seed=0):
+    return np.random.default_rng(seed)
+
+
+def drawn(shape, seed=0):
+    """Draw images without a zero, so that an erased pixel shows."""
+    return generator(seed).integers(1, 256, shape, dtype=np.uint8)
+
+
+def is_rectangle(mask):
+    """Tell whether the marked pixels ``(h, w)`` are one filled rectangle (or none)."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return not mask.any() or bool(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+def test_shape_dtype_and_original_are_kept_and_the_seed_decides(name, dtype):
+    images = drawn((20, 9, 7, 3)).astype(dtype)
+    original = images.copy()
+    results = [TRANSFORMATIONS[name](images, generator(seed)) for seed in (1, 1, 2)]
+    assert (results[0].shape, results[0].dtype) == (images.shape, images.dtype)
+    np.testing.assert_array_equal(images, original)
+    assert not np.shares_memory(results[0], images)
+    np.testing.assert_array_equal(results[0], results[1])
+    assert not np.array_equal(results[0], results[2])
+
+
+@settings(deadline=None, max_examples=50)
+@given(shape=SHAPES, seed=SEEDS)
+def test_flipping_twice_with_one_seed_changes_nothing(shape, seed):
+    images = drawn(shape, seed)
+    once = augment.flip(images, generator(seed))
+    np.testing.assert_array_equal(augment.flip(once, generator(seed)), images)
+
+
+def test_flip_mirrors_about_half_of_the_images_left_to_right():
+    images = drawn((400, 4, 5, 3))
+    flipped = augment.flip(images, generator())
+    mirrored = [np.array_equal(result, image[:, ::-1]) for result, image in zip(flipped, images, strict=True)]
+    kept = [np.array_equal(result, image) for result, image in zip(flipped, images, strict=True)]
+    assert sum(mirrored) + sum(kept) == 400
+    assert 160 < sum(mirrored) < 240
+
+
+@settings(deadline=None, max_examples=50)
+@given(shape=SHAPES, seed=SEEDS)
+def test_crop_without_padding_changes_nothing(shape, seed):
+    images = drawn(shape, seed)
+    np.testing.assert_array_equal(augment.crop(images, 0, generator(seed)), images)
+
+
+def reflected_window(image, down, right):
+    """Move an image by whole pixels; beyond its border, read it as in a mirror that stands on the last pixel."""
+
+    def inside(position, size):
+        while not 0 <= position < size:
+            position = -position if position < 0 else 2 * (size - 1) - position
+        return position
+
+    height, width, _ = image.shape
+    window = np.empty_like(image)
+    for y in range(height):
+        for x in range(width):
+            window[y, x] = image[inside(y + down, height), inside(x + right, width)]
+    return window
+
+
+def test_crop_gives_every_window_of_the_reflected_image():
+    image = np.arange(6 * 5 * 2).reshape(6, 5, 2)
+    windows = {
+        (down, right): reflected_window(image, down, right).tobytes()
+        for down in range(-2, 3) for right in range(-2, 3)
+    }  # fmt: skip
+    cropped = augment.crop(np.repeat(image[None], 400, axis=0), 2, generator())
+    assert {result.tobytes() for result in cropped} == set(windows.values())
+
+
+@settings(deadline=None, max_examples=50)
+@given(shape=SHAPES, down=st.integers(-3, 3), right=st.integers(-3, 3), seed=SEEDS)
+def test_shift_moves_down_and_right_over_a_reflected_border(shape, down, right, seed):
+    images = drawn(shape, seed)
+    shifted = augment.shift(images, down, right)
+    assert not np.shares_memory(shifted, images)
+    np.testing.assert_array_equal(shifted, [reflected_window(image, -down, -right) for image in images], strict=True)
+
+
+@settings(deadline=None, max_examples=50)
+@given(shape=SHAPES, side=st.integers(0, 12), seed=SEEDS)
+def test_erase_zeroes_one_square_at_most_and_leaves_the_rest(shape, side, seed):
+    images = drawn(shape, seed)
+    for result, image in zip(augment.erase(images, side, generator(seed)), images, strict=True):
+        erased = (result == 0).all(axis=-1)
+        assert erased.sum() <= side**2
+        assert is_rectangle(erased)
+        np.testing.assert_array_equal(result[~erased], image[~erased])
+
+
+def test_erase_takes_a_whole_square_where_the_border_does_not_cut_it():
+    erased = (augment.erase(drawn((300, 9, 8, 3)), 3, generator()) == 0).all(axis=-1)
+    assert erased.sum(axis=(1, 2)).max() == 9
+    assert erased.sum(axis=(1, 2)).min() > 0
+    assert erased.any(axis=0).all()  # every place has its turn
+
+
+@settings(deadline=None, max_examples=50)
+@given(shape=SHAPES, probability=st.floats(0, 1), seed=SEEDS)
+def test_cutmix_targets_are_the_shares_of_the_pixels(shape, probability, seed):
+    n = shape[0]
+    images = np.broadcast_to(np.arange(n)[:, None, None, None], shape)
+    mixed, targets = augment.cutmix(images, np.eye(n, dtype=np.float32), probability, generator(seed))
+    shares = np.stack([(mixed == source).mean(axis=(1, 2, 3)) for source in range(n)], axis=1)
+    assert targets.dtype == np.float32
+    np.testing.assert_allclose(targets, shares, atol=1e-6)
+    np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-6)
+    for source, image in enumerate(mixed):
+        pasted = (image != source).any(axis=-1)
+        assert is_rectangle(pasted)
+        assert max(pasted.any(axis=0).sum(), pasted.any(axis=1).sum()) <= min(shape[1:3])
+
+
+@pytest.mark.parametrize("probability", [0.5, 1.0])
+def test_cutmix_mixes_as_often_as_asked(probability):
+    n = 1000
+    images = np.broadcast_to(np.arange(n)[:, None, None, None], (n, 8, 8, 1))
+    mixed, _ = augment.cutmix(images, np.eye(n, dtype=np.float32), probability, generator())
+    share = (mixed != images).any(axis=(1, 2, 3)).mean()
+    assert probability - 0.06 < share < probability + 0.04  # a square of less than a pixel may mark none
+
+
+def test_cutmix_with_probability_0_changes_nothing():
+    images, targets = drawn((20, 6, 5, 3)), generator().dirichlet(np.ones(4), 20)
+    mixed, mixed_targets = augment.cutmix(images, targets, 0.0, generator())
+    np.testing.assert_array_equal(mixed, images)
+    np.testing.assert_array_equal(mixed_targets, targets)
+
+
+def test_cutmix_leaves_the_original_targets_and_repeats_them():
+    targets = np.eye(20, dtype=np.float32)
+    first, second = (augment.cutmix(drawn((20, 6, 5, 3)), targets, 1.0, generator(3))[1] for _ in range(2))
+    np.testing.assert_array_equal(targets, np.eye(20))
+    np.testing.assert_array_equal(first, second)
+    assert (first.max(axis=1) < 1).any()

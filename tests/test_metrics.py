@@ -1,0 +1,101 @@
+"""Measures of a trained network."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from mi204 import metrics
+
+SEEDS = st.integers(0, 2**32 - 1)
+LABELS = np.array([0, 0, 0, 1, 1, 3])
+PREDICTED = np.array([0, 1, 0, 1, 3, 3])
+
+
+def test_accuracy_by_hand():
+    assert metrics.accuracy(LABELS, PREDICTED) == pytest.approx(4 / 6)
+
+
+def test_confusion_matrix_by_hand():
+    expected = [[2, 1, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0], [0, 0, 0, 1]]
+    np.testing.assert_array_equal(metrics.confusion_matrix(LABELS, PREDICTED, 4), expected)
+
+
+def test_class_recall_is_0_for_a_class_without_examples():
+    recall = metrics.class_recall(metrics.confusion_matrix(LABELS, PREDICTED, 4))
+    np.testing.assert_allclose(recall, [2 / 3, 1 / 2, 0, 1])
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=SEEDS, n=st.integers(1, 60), n_classes=st.integers(2, 6))
+def test_measures_agree_with_counting(seed, n, n_classes):
+    labels, predicted = np.random.default_rng(seed).integers(0, n_classes, (2, n))
+    counts = np.zeros((n_classes, n_classes), dtype=int)
+    for label, answer in zip(labels, predicted, strict=True):
+        counts[label, answer] += 1
+    matrix = metrics.confusion_matrix(labels, predicted, n_classes)
+    np.testing.assert_array_equal(matrix, counts)
+    assert metrics.accuracy(labels, predicted) == pytest.approx(sum(labels == predicted) / n)
+    for label, recall in enumerate(metrics.class_recall(matrix)):
+        right = [answer == label for answer in predicted[labels == label]]
+        assert recall == pytest.approx(sum(right) / len(right) if right else 0)
+
+
+@pytest.mark.parametrize(
+    ("validation_loss", "epoch"),
+    [([3, 2, 1], None), ([3, 1, 2], 2), ([1, 2, 3], 1), ([3, 1, 2, 1.5, 1.2], 2), ([3, 1, 2, 0.5], None), ([1], None)],
+)
+def test_overfitting_starts_after_the_least_validation_loss(validation_loss, epoch):
+    assert metrics.overfitting_epoch(validation_loss) == epoch
+
+
+@pytest.mark.xfail(strict=True, reason="argmin takes NaN for the least loss")
+@pytest.mark.parametrize("validation_loss", [[3, 1, math.nan], [3, 1, math.nan, math.nan]])
+def test_a_loss_that_ends_as_nan_is_not_the_least(validation_loss):
+    assert metrics.overfitting_epoch(validation_loss) == 2
+
+
+@settings(deadline=None, max_examples=50)
+@given(values=st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=8))
+def test_mean_and_sd_are_those_of_a_sample(values):
+    mean, sd = metrics.mean_and_sd(values)
+    assert mean == pytest.approx(statistics.mean(values), abs=1e-9)
+    assert sd == pytest.approx(statistics.stdev(values), abs=1e-9)
+
+
+def test_one_value_has_no_sd():
+    mean, sd = metrics.mean_and_sd([0.25])
+    assert mean == 0.25
+    assert math.isnan(sd)
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=SEEDS, n=st.integers(3, 50), noise=st.floats(0, 10), slope=st.sampled_from([-1, 1]))
+def test_correlation_agrees_with_numpy(seed, n, noise, slope):
+    rng = np.random.default_rng(seed)
+    first = rng.normal(size=n)
+    second = slope * first + noise * rng.normal(size=n)
+    assume(second.std() > 1e-3)
+    assert metrics.correlation(first, second) == pytest.approx(np.corrcoef(first, second)[0, 1], abs=1e-9)
+
+
+def test_correlation_of_maps():
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(0, 256, (2, 4, 5), dtype=np.uint8)
+    assert metrics.correlation(first, second) == pytest.approx(np.corrcoef(first.ravel(), second.ravel())[0, 1])
+    assert metrics.correlation(first, 255 - first) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("constant", [0, 7, 0.1])
+def test_correlation_with_a_constant_is_0(constant):
+    values = np.arange(7)
+    assert metrics.correlation(np.full(7, constant), values) == pytest.approx(0, abs=1e-9)
+    assert metrics.correlation(values, np.full(7, constant)) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.xfail(strict=True, reason="what rounding leaves of two constants correlates perfectly")
+def test_two_constants_do_not_correlate():
+    assert metrics.correlation(np.full(7, 0.1), np.full(7, 0.1)) == 0

@@ -1,0 +1,53 @@
+"""Which example serves for what."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mi204.errors import SettingError
+from mi204.splits import draw
+
+SIZES = st.lists(st.integers(1, 30), min_size=1, max_size=4)
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@settings(deadline=None)
+@given(sizes=SIZES, left=st.integers(0, 40), seed=SEEDS)
+def test_subsets_are_disjoint_of_the_sizes_asked_for_and_repeatable(sizes, left, seed):
+    n_available = sum(sizes) + left
+    subsets = draw(n_available, *sizes, rng=np.random.default_rng(seed))
+    assert [len(subset) for subset in subsets] == sizes
+    together = np.concatenate(subsets)
+    assert len(set(together.tolist())) == sum(sizes)
+    assert set(together.tolist()) <= set(range(n_available))
+    again = draw(n_available, *sizes, rng=np.random.default_rng(seed))
+    for subset, same in zip(subsets, again, strict=True):
+        np.testing.assert_array_equal(subset, same)
+
+
+def test_subsets_are_drawn_from_everywhere_and_differ_with_the_seed():
+    first, second = (draw(1000, 100, 100, rng=np.random.default_rng(seed)) for seed in (0, 1))
+    assert set(first[0].tolist()) != set(second[0].tolist())
+    for subset in first:
+        assert subset.min() < 100
+        assert subset.max() >= 900
+
+
+@settings(deadline=None)
+@given(sizes=SIZES, missing=st.integers(1, 40), seed=SEEDS)
+def test_more_than_there_is_cannot_be_drawn(sizes, missing, seed):
+    n_available = max(sum(sizes) - missing, 0)
+    with pytest.raises(SettingError, match=rf"add up to {n_available} at most.* = {sum(sizes)}\."):
+        draw(n_available, *sizes, rng=np.random.default_rng(seed))
+
+
+def test_large_numbers_read_well():
+    with pytest.raises(SettingError, match=r"10,000 at most.*9,000 \+ 1,001 = 10,001\."):
+        draw(10_000, 9_000, 1_001, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("sizes", [(0,), (5, 0), (-1, 3)])
+def test_a_subset_has_at_least_one_example(sizes):
+    with pytest.raises(SettingError, match="at least 1"):
+        draw(10, *sizes, rng=np.random.default_rng(0))
