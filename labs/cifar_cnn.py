@@ -769,6 +769,25 @@ def maps_during_training(results: Results) -> Answer:
 
 
 # %% [markdown]
+# ## III Evaluation
+
+
+# %%
+def evaluation(results: Results) -> list[pd.DataFrame]:
+    """Tabulate times and accuracies of the networks, and the accuracy by class of each on the test images."""
+    trained = [each for each in results.runs if each.study in ("course", "resumed", "deep")]
+    if not trained:
+        return []
+    by_class = pd.DataFrame({"class": results.values["classes"]})
+    for study in ("course", "deep"):
+        for subset in SUBSETS:
+            if f"{study}_confusion_{subset}" in results.arrays:
+                recall = metrics.class_recall(results.arrays[f"{study}_confusion_{subset}"])
+                by_class[f"{subset}_accuracy_{study}"] = recall
+    return [tables.summary(trained), by_class]
+
+
+# %% [markdown]
 # ## Figures
 
 
@@ -886,6 +905,8 @@ def main(config: Config) -> None:
     results.save(folder)
     chosen = questions.choose(asked, config.questions or tuple(asked))
     cli.print_answers(results, chosen, config.language)
+    for table in evaluation(results):
+        print(questions.markdown(table, config.language), end="\n\n")
     cli.print_paths(save_figures(figures(results, config.language), folder))
 
 

@@ -1,5 +1,6 @@
 """The two languages of everything a lab prints, draws and reports."""
 
+import numbers
 import string
 import tomllib
 from functools import cache
@@ -36,7 +37,7 @@ class _French(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         text = super().format_field(value, format_spec)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, numbers.Real):
             text = text.replace(",", "\u202f").replace(".", ",").replace("%", "\u202f%")
         return text
 

@@ -25,9 +25,17 @@ def class_recall(matrix: np.ndarray) -> np.ndarray:
     return np.diag(matrix) / np.maximum(totals, 1)
 
 
+def best_epoch(validation_loss: Sequence[float]) -> int:
+    """Give the epoch, from 1, of the least validation loss; NaN counts as worse than any other."""
+    return int(np.argmin(np.nan_to_num(validation_loss, nan=np.inf))) + 1
+
+
 def overfitting_epoch(validation_loss: Sequence[float]) -> int | None:
-    """Give the epoch (from 1) after which the validation loss only gets worse, or None when it is least at the end."""
-    best = int(np.argmin(validation_loss))
+    """Give the epoch (from 1) of the least validation loss, from which on it gets worse; None when that is the last.
+
+    A loss that became NaN counts as worse than any other.
+    """
+    best = best_epoch(validation_loss) - 1
     return None if best == len(validation_loss) - 1 else best + 1
 
 
@@ -39,6 +47,6 @@ def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Give Pearson's correlation of two arrays of one shape; 0 when one of them is constant."""
     first, second = (np.asarray(array, dtype=np.float64).ravel() for array in (first, second))
-    first, second = first - first.mean(), second - second.mean()
-    scale = np.linalg.norm(first) * np.linalg.norm(second)
-    return float(first @ second / scale) if scale > 0 else 0.0
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])

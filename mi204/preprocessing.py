@@ -11,9 +11,7 @@ def standardize(images: np.ndarray) -> np.ndarray:
     """
     mean = images.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
     deviation = images.std(axis=(1, 2), keepdims=True, dtype=np.float64)
-    # The mean of a constant channel is exact up to rounding: divide that rounding by 1, not by something as small.
-    constant = deviation <= 1e-9 * np.maximum(np.abs(mean), 1.0)
-    return ((images - mean) / np.where(constant, 1.0, deviation)).astype(np.float32)
+    return ((images - mean) / _divisor(mean, deviation)).astype(np.float32)
 
 
 def standardize_like(images: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -24,7 +22,12 @@ def standardize_like(images: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """
     mean = reference.mean(axis=(0, 1, 2), dtype=np.float64)
     deviation = reference.std(axis=(0, 1, 2), dtype=np.float64)
-    return ((images - mean) / np.where(deviation > 0, deviation, 1.0)).astype(np.float32)
+    return ((images - mean) / _divisor(mean, deviation)).astype(np.float32)
+
+
+def _divisor(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    # A constant channel deviates by the rounding of its mean: divide that by 1, not by something as small.
+    return np.where(deviation > 1e-9 * np.maximum(np.abs(mean), 1.0), deviation, 1.0)
 
 
 def one_hot(labels: np.ndarray, n_classes: int) -> np.ndarray:

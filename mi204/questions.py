@@ -51,7 +51,7 @@ class Question:
             fill(self.answers[answer.variant][language], answer.values, language).strip(),
         ]
         if answer.table is not None:
-            parts.append(_markdown(answer.table, language))
+            parts.append(markdown(answer.table, language))
         return "\n\n".join(parts) + "\n"
 
 
@@ -73,12 +73,13 @@ def of_lab(lab: ModuleType) -> dict[str, Question]:
     name = lab.__spec__.name.rsplit(".", 1)[-1]  # run by ``python -m``, __name__ says __main__
     path = Path(lab.__file__).parent / "questions" / f"{name}.toml"
     texts = tomllib.loads(path.read_text(encoding="utf-8"))["question"]
-    functions = {f.question: f for f in vars(lab).values() if callable(f) and hasattr(f, "question")}
+    marked = [function for function in vars(lab).values() if hasattr(function, "question")]
+    functions = {function.question: function for function in marked}
     numbers = [text["number"] for text in texts]
-    if sorted(numbers) != sorted(functions):
+    if sorted(numbers) != sorted(function.question for function in marked):
         raise ValueError(
             f"Expected one function per question of {path.name}, received questions {numbers} "
-            f"and functions for {sorted(functions)}."
+            f"and functions for {sorted(function.question for function in marked)}."
         )
     return {
         text["number"]: Question(
@@ -106,13 +107,15 @@ def choose(questions: dict[str, Question], numbers: tuple[str, ...]) -> list[Que
     return [questions[number] for number in numbers]
 
 
-def _markdown(table: pd.DataFrame, language: Language) -> str:
+def markdown(table: pd.DataFrame, language: Language) -> str:
     """Write a table in Markdown, aligned so that it reads well in a terminal too."""
 
     def text(cell: Any) -> str:
         if isinstance(cell, tuple):
             mean, sd = cell
-            return text(mean) if math.isnan(sd) else f"{text(mean)} ± {fill('{x:.2g}', {'x': sd}, language)}"
+            if math.isnan(sd):
+                return text(mean)
+            return f"{text(mean)} ± {fill('{x:,.0f}' if sd >= 99.5 else '{x:.2g}', {'x': sd}, language)}"
         if isinstance(cell, float):
             return fill("{x:,.0f}" if abs(cell) >= 1000 else "{x:.4g}", {"x": cell}, language)
         if isinstance(cell, int) and not isinstance(cell, bool):

@@ -1,6 +1,8 @@
 """What a lab's run produced: numbers in ``results.json``, arrays in ``arrays.npz``, figures beside them."""
 
 import json
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,9 +71,10 @@ def load(folder: Path) -> Results:
     """
     try:
         content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+        # The file is opened here, because numpy leaves it open when it is damaged.
+        with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Results(**{**content, "runs": [Run(**run) for run in content["runs"]]}, arrays=dict(arrays))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"Expected the results of a lab in {folder}, received: {error}. "
             f"Run the lab first: python -m labs.{folder.name}"

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mi204 import metrics
 from mi204.language import Word
-from mi204.metrics import mean_and_sd
 from mi204.results import Run
 
 
@@ -26,7 +26,7 @@ def means(runs: list[Run], value: Callable[[Run], float]) -> dict[str, float]:
 
 def setting_name(setting: str) -> str:
     """Give the name of a setting: ``early_stopping`` is translated, ``32`` and ``SGD + momentum`` are not."""
-    return Word(setting) if setting.islower() else setting
+    return Word(setting) if setting[0].islower() else setting
 
 
 def comparison(runs: list[Run], **columns: Callable[[Run], float]) -> pd.DataFrame:
@@ -34,8 +34,25 @@ def comparison(runs: list[Run], **columns: Callable[[Run], float]) -> pd.DataFra
     counts = by_setting(runs, lambda run: run.seed)
     table = pd.DataFrame({"setting": map(setting_name, counts), "n_seeds": [len(seeds) for seeds in counts.values()]})
     for name, value in columns.items():
-        table[name] = [mean_and_sd(values) for values in by_setting(runs, value).values()]
+        table[name] = [metrics.mean_and_sd(values) for values in by_setting(runs, value).values()]
     return table
+
+
+def summary(runs: list[Run]) -> pd.DataFrame:
+    """Tabulate time and accuracy by study: mean and sd of the time over all epochs, of the accuracies over the seeds."""
+    rows = []
+    for study in dict.fromkeys(run.study for run in runs):
+        same = [run for run in runs if run.study == study]
+        row = {
+            "study": Word(study),
+            "n_seeds": len(same),
+            "epochs": len(same[0].epoch_seconds),
+            "epoch_seconds": metrics.mean_and_sd([seconds for run in same for seconds in run.epoch_seconds]),
+        }
+        for subset in ("train", "validation", "test"):
+            row[f"{subset}_accuracy"] = metrics.mean_and_sd([run.measures[f"{subset}_acc"] for run in same])
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def hyperparameters(config: dict[str, Any], natures: dict[str, tuple[str, ...]]) -> pd.DataFrame:
@@ -70,4 +87,4 @@ def step_milliseconds(run: Run) -> float:
 
 def best_epoch(run: Run) -> int:
     """Give the epoch, from 1, of the least validation loss."""
-    return int(np.argmin(run.history["val_loss"])) + 1
+    return metrics.best_epoch(run.history["val_loss"])

@@ -20,6 +20,7 @@ import numpy as np
 from mi204 import paths
 from mi204.arithmetic import steps_per_epoch
 from mi204.errors import DataError, SettingError
+from mi204.metrics import best_epoch
 from mi204.results import Run
 
 OptimizerName = Literal["sgd", "momentum", "adam"]
@@ -209,7 +210,7 @@ class _Recorder(keras.callbacks.Callback):
         if history.epochs in self.keep_epochs:
             save_weights(self.model, epoch_file(self.folder, history.epochs))
         validation_loss = history.metrics["val_loss"]
-        if self.patience is not None and history.epochs - 1 - int(np.argmin(validation_loss)) >= self.patience:
+        if self.patience is not None and history.epochs - best_epoch(validation_loss) >= self.patience:
             self.model.stop_training = True
         history.finished = self.model.stop_training or history.epochs == self.planned_epochs
         # One assignment: Ctrl-C finds the epoch recorded with its state, or not at all.

@@ -52,7 +52,6 @@ def test_overfitting_starts_after_the_least_validation_loss(validation_loss, epo
     assert metrics.overfitting_epoch(validation_loss) == epoch
 
 
-@pytest.mark.xfail(strict=True, reason="argmin takes NaN for the least loss")
 @pytest.mark.parametrize("validation_loss", [[3, 1, math.nan], [3, 1, math.nan, math.nan]])
 def test_a_loss_that_ends_as_nan_is_not_the_least(validation_loss):
     assert metrics.overfitting_epoch(validation_loss) == 2
@@ -96,6 +95,5 @@ def test_correlation_with_a_constant_is_0(constant):
     assert metrics.correlation(values, np.full(7, constant)) == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.xfail(strict=True, reason="what rounding leaves of two constants correlates perfectly")
 def test_two_constants_do_not_correlate():
     assert metrics.correlation(np.full(7, 0.1), np.full(7, 0.1)) == 0

@@ -104,15 +104,7 @@ def scratched(content):
     return content[:60] + bytes(30) + content[90:]
 
 
-DAMAGE = pytest.mark.xfail(strict=True, reason="load catches neither BadZipFile, EOFError nor zlib.error")
-LEAK = pytest.mark.xfail(run=False, reason="as DAMAGE, and np.load leaves the file open: a warning in a later test")
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [pytest.param(halved, marks=LEAK), pytest.param(emptied, marks=DAMAGE), overwritten,
-     pytest.param(scratched, marks=DAMAGE)],
-)  # fmt: skip
+@pytest.mark.parametrize("damage", [halved, emptied, overwritten, scratched])
 def test_damaged_arrays_say_which_lab_to_run(tmp_path, damage):
     made().save(tmp_path / "toy")
     path = tmp_path / "toy" / "arrays.npz"
