@@ -25,6 +25,7 @@ import pandas as pd
 from keras import layers
 from matplotlib.figure import Figure
 from tqdm import tqdm
+from tyro.conf import Suppress
 
 from mi204 import (
     activations,
@@ -115,11 +116,11 @@ class Config:
     """Passes over the training images when training goes on (part II.5)."""
     checkpoint: Path | None = None
     """Go on from this .keras file instead of the best model of the run (part II.5)."""
-    network: Literal["course", "residual"] = "course"
+    network: Suppress[Literal["course", "residual"]] = "course"
     """The handout's network, or the deeper one of question 6.1."""
-    batch_normalization: bool = True
+    batch_normalization: Suppress[bool] = True
     """Normalise the maps over each batch (deeper network only)."""
-    residual: bool = True
+    residual: Suppress[bool] = True
     """Add the input of a stage to its output (deeper network only)."""
     standardization: Literal["image", "set"] = "image"
     """Centre and scale each channel over each image (the handout's), or over all training images together."""
@@ -147,7 +148,7 @@ class Config:
         settings.check_range(self, ("dropout", "output_dropout", "label_smoothing"), least=0, below=1)
         settings.check_range(self, ("l2", "weight_decay", "ablation_epochs"), least=0)
         settings.check_range(self, ("learning_rate",), least=1e-9)
-        largest = max(self.batch_size, self.resume_batch_size, *self.batch_sizes)
+        largest = max(self.batch_size, self.resume_batch_size)
         if largest > self.n_train:
             raise SettingError(
                 f"Expected batch sizes of at most {self.n_train} (n_train, the size of the training set), "
@@ -165,7 +166,7 @@ PRESETS = {
         batch_sizes=(16, 128), deep_epochs=1, ablation_epochs=0,
     ),
     "course": Config(),
-    "full": Config(preset="full", n_seeds=3),
+    "full": Config(preset="full", n_seeds=3, deep_epochs=200),
 }
 
 
@@ -445,10 +446,12 @@ def _course(results: Results, config: Config, data: ImageDataset, folder: Path, 
     shown = subsets["test"].x[:N_SHOWN]
     maps = activations.feature_maps(model, "conv2d", shown)
     results.arrays |= {"course_masks": activations.summed_mask(maps), "course_maps": maps[:2]}
-    for epoch in epochs:
+    # Early stopping may have ended before the last of them.
+    reached = [epoch for epoch in epochs if training.epoch_file(checkpoints, epoch).exists()]
+    for epoch in reached:
         training.load_weights(model, training.epoch_file(checkpoints, epoch))
         results.arrays[f"course_maps_epoch_{epoch}"] = activations.feature_maps(model, "conv2d", shown[:1])[0]
-    results.values["map_epochs"] = list(epochs)
+    results.values["map_epochs"] = reached
 
 
 def _deep(results: Results, config: Config, data: ImageDataset, folder: Path, verbose: int) -> None:

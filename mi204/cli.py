@@ -15,7 +15,7 @@ from mi204.language import Language, word
 from mi204.questions import Question, of_lab
 
 
-def parse(config: type, presets: dict[str, Any], arguments: Sequence[str], description: str) -> Any:
+def parse(config: type, presets: dict[str, Any], arguments: Sequence[str]) -> Any:
     """Read the settings of a lab: those of ``--preset``, changed by the other options.
 
     Raises SettingError for an unknown preset or a value out of its range; an unknown option ends the program with
@@ -28,7 +28,14 @@ def parse(config: type, presets: dict[str, Any], arguments: Sequence[str], descr
         raise SettingError(
             f"Expected --preset to be one of {', '.join(presets)}, received {name!r}: choose one of them."
         )
-    return tyro.cli(config, default=presets[name], args=list(arguments), description=description)
+    lab = sys.modules[config.__module__]
+    return tyro.cli(
+        config,
+        prog=f"python -m {lab.__spec__.name}",
+        description=lab.__doc__,
+        default=presets[name],
+        args=list(arguments),
+    )
 
 
 def start(config: type, presets: dict[str, Any], main: Callable[[Any], None]) -> None:
@@ -36,8 +43,7 @@ def start(config: type, presets: dict[str, Any], main: Callable[[Any], None]) ->
 
     Exit code 1 for such an error, 2 for an unknown option, 130 after Ctrl-C.
     """
-    description = sys.modules[main.__module__].__doc__
-    guarded(lambda: main(parse(config, presets, sys.argv[1:], description)))
+    guarded(lambda: main(parse(config, presets, sys.argv[1:])))
 
 
 def guarded(action: Callable[[], None]) -> None:
@@ -87,9 +93,8 @@ def _lab(name: str):
 
 def figures(lab: str, language: Language) -> None:
     """Draw the figures of a lab's last run again, without training."""
-    folder = paths.figures(lab)
-    outcome = results.load(folder)
-    print_paths(results.save_figures(_lab(lab).figures(outcome, language), folder))
+    module, folder = _lab(lab), paths.figures(lab)
+    print_paths(results.save_figures(module.figures(results.load(folder), language), folder))
 
 
 def answers(lab: str, language: Language) -> None:

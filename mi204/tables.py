@@ -39,7 +39,7 @@ def comparison(runs: list[Run], **columns: Callable[[Run], float]) -> pd.DataFra
 
 
 def summary(runs: list[Run]) -> pd.DataFrame:
-    """Tabulate time and accuracy by study: mean and sd of the time over all epochs, of the accuracies over the seeds."""
+    """Tabulate by study the time, mean and sd over all epochs, and the accuracies, mean and sd over the seeds."""
     rows = []
     for study in dict.fromkeys(run.study for run in runs):
         same = [run for run in runs if run.study == study]

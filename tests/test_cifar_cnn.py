@@ -145,6 +145,12 @@ def test_several_seeds_give_several_runs(tiny_data):
     assert results.runs[0].history != results.runs[2].history
 
 
+def test_early_stopping_leaves_out_the_epochs_not_reached(tiny_data):
+    results = cifar_cnn.run(replace(TINY, epochs=20, learning_rate=1.0, patience=1), tiny_data)
+    assert len(results.runs[0].epoch_seconds) < 20
+    assert max(results.values["map_epochs"]) < 20
+
+
 def test_output_dropout_zeroes_probabilities_while_training():
     model = cifar_cnn.build_model(Config(output_dropout=0.5))
     x = np.random.default_rng(0).normal(size=(20, 32, 32, 3)).astype("float32")
