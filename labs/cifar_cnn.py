@@ -12,6 +12,7 @@ Results and figures go to figures/cifar_cnn. Ctrl-C stops; the same command goes
 # %%
 from __future__ import annotations
 
+import hashlib
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ from mi204 import (
     models,
     paths,
     plots,
+    preprocessing,
     questions,
     settings,
     splits,
@@ -58,6 +60,8 @@ N_SHOWN = 12
 """Images shown in a figure."""
 N_MAPS = 32
 """Maps shown of a layer that has more."""
+N_MAPS_PER_EPOCH = 12
+"""The same where there is a row of maps per epoch."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Config:
     """Seed of the choice of images, the weights and the batches."""
     n_seeds: int = 1
     """Repetitions, with seeds seed, seed + 1, …"""
+    optimizer_seeds: int = 3
+    """Repetitions of the comparison of optimisers (question 4.3), whose differences are small."""
     n_train: int = 5000
     """Training images, drawn from the official training set."""
     n_validation: int = 1000
@@ -95,9 +101,11 @@ class Config:
     augmentation: tuple[Augmentation, ...] = ()
     """Random variants of the training images, in this order."""
     patience: int | None = None
-    """Stop when the validation loss has not improved for this many epochs."""
+    """Stop when the validation loss has not improved for this many epochs, and go back to the best accuracy."""
     optimizer: training.OptimizerName = "sgd"
-    """Update rule: sgd, momentum (SGD with momentum 0.9) or adam."""
+    """Update rule: sgd, SGD with momentum or with Nesterov's variant of it, adam."""
+    momentum: float = 0.9
+    """Share of the previous step that momentum and nesterov add to the next."""
     learning_rate: float = 0.01
     """Step of the update rule."""
     schedule: training.ScheduleName = "constant"
@@ -122,9 +130,9 @@ class Config:
     """Normalise the maps over each batch (deeper network only)."""
     residual: Suppress[bool] = True
     """Add the input of a stage to its output (deeper network only)."""
-    standardization: Literal["image", "set"] = "image"
+    standardization: Suppress[Literal["image", "set"]] = "image"
     """Centre and scale each channel over each image (the handout's), or over all training images together."""
-    test_views: Literal[1, 2, 6] = 1
+    test_views: Suppress[Literal[1, 2, 6]] = 1
     """Average the predictions for the image (1), its mirror image too (2), both shifted by a pixel too (6)."""
     batch_sizes: tuple[int, ...] = (8, 16, 32, 64, 128)
     """Batch sizes compared by question 4.2."""
@@ -142,10 +150,14 @@ class Config:
                 f"Expected augmentation among {', '.join(get_args(Augmentation))}, received {', '.join(unknown)}."
             )
         settings.check_range(
-            self, ("n_seeds", "n_train", "n_validation", "n_test", "hidden_units", "epochs", "resume_epochs",
-                   "deep_epochs", "batch_size", "resume_batch_size", "batch_sizes", "filters"), least=1,
+            self, ("n_seeds", "optimizer_seeds", "n_train", "n_validation", "n_test", "hidden_units", "epochs",
+                   "filters", "resume_epochs", "deep_epochs", "batch_size", "resume_batch_size", "batch_sizes"),
+            least=1,
         )
-        settings.check_range(self, ("dropout", "output_dropout", "label_smoothing"), least=0, below=1)
+        settings.check_range(self, ("dropout", "output_dropout", "label_smoothing", "momentum"), least=0, below=1)
+        settings.check_range(self, ("seed",), least=0, below=2**31)
+        if self.patience is not None:
+            settings.check_range(self, ("patience",), least=1)
         settings.check_range(self, ("l2", "weight_decay", "ablation_epochs"), least=0)
         settings.check_range(self, ("learning_rate",), least=1e-9)
         largest = max(self.batch_size, self.resume_batch_size)
@@ -164,6 +176,7 @@ PRESETS = {
     "quick": Config(
         preset="quick", n_train=400, n_validation=200, n_test=200, epochs=2, resume_epochs=1,
         batch_sizes=(16, 128), deep_epochs=1, ablation_epochs=0,
+        optimizer_seeds=1,
     ),
     "course": Config(),
     "full": Config(preset="full", n_seeds=3, deep_epochs=200),
@@ -254,7 +267,7 @@ def deeper(config: Config) -> Config:
     """Give the settings of the deeper network of question 6.1."""
     return replace(
         config, network="residual", filters=(32, 64, 128, 256), augmentation=("flip", "crop", "erase", "cutmix"),
-        optimizer="momentum", learning_rate=0.2, schedule="cosine", weight_decay=5e-4, label_smoothing=0.1,
+        optimizer="nesterov", learning_rate=0.2, schedule="cosine", weight_decay=5e-4, label_smoothing=0.1,
         batch_size=min(128, config.n_train), epochs=config.deep_epochs, standardization="set", test_views=6,
     )
 
@@ -283,8 +296,8 @@ def augmentation(names: tuple[str, ...]) -> training.Augmentation | None:
 
 
 def train(
-    config: Config, subsets: dict[str, Subset], folder: Path, *, study: str, setting: str = "",
-    start: Path | None = None, keep_epochs: tuple[int, ...] = (), verbose: int = 0,
+    config: Config, subsets: dict[str, Subset], folder: Path, *, start: Path | None = None,
+    keep_epochs: tuple[int, ...] = (), verbose: int = 0,
 ) -> tuple[keras.Model, Run]:
     """Build the network, train it in ``folder`` (from the weights of the file ``start``), measure it at the end."""
     model = build_model(config)
@@ -294,7 +307,7 @@ def train(
     history = training.fit(
         model, (subsets["train"].x, subsets["train"].y), (subsets["validation"].x, subsets["validation"].y),
         optimizer=training.build_optimizer(
-            config.optimizer, config.learning_rate, schedule=config.schedule, steps=steps,
+            config.optimizer, config.learning_rate, momentum=config.momentum, schedule=config.schedule, steps=steps,
             weight_decay=config.weight_decay or None,
         ),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
@@ -304,23 +317,23 @@ def train(
     )
     measures = {"steps": float(steps // config.epochs)}
     for name, subset in subsets.items():
-        probabilities = training.predict(model, subset.x)
-        measures[f"{name}_acc_one_view"] = metrics.accuracy(subset.labels, probabilities.argmax(axis=1))
-        measures[f"{name}_acc"] = metrics.accuracy(subset.labels, predict(config, model, subset.x).argmax(axis=1))
+        views = predictions(config, model, subset.x)
+        measures[f"{name}_acc_one_view"] = metrics.accuracy(subset.labels, views[0].argmax(axis=1))
+        measures[f"{name}_acc"] = metrics.accuracy(subset.labels, views.mean(axis=0).argmax(axis=1))
     return model, Run(
-        study, setting, config.seed, config.batch_size, models.trainable_parameters(model),
+        "", "", config.seed, config.batch_size, models.trainable_parameters(model),
         history.metrics, history.epoch_seconds, measures,
     )
 
 
-def predict(config: Config, model: keras.Model, x: np.ndarray) -> np.ndarray:
-    """Give the probabilities ``(n, 10)``, averaged over ``test_views`` views of each image."""
+def predictions(config: Config, model: keras.Model, x: np.ndarray) -> np.ndarray:
+    """Give the probabilities ``(views, n, 10)`` for ``test_views`` views of each image, the image itself first."""
     views = [x]
     if config.test_views == 6:
         views += [augment.shift(x, 1, 1), augment.shift(x, -1, -1)]
     if config.test_views > 1:
         views += [view[:, :, ::-1] for view in views]
-    return np.mean([training.predict(model, view) for view in views], axis=0)
+    return np.stack([training.predict(model, view) for view in views])
 
 
 # %% [markdown]
@@ -329,55 +342,64 @@ def predict(config: Config, model: keras.Model, x: np.ndarray) -> np.ndarray:
 
 
 # %%
-def studies(config: Config) -> dict[str, dict[str, Config]]:
-    """Give the studies: for each, the settings it compares."""
-    compared = {
-        "batch_size": {str(size): replace(config, batch_size=size) for size in config.batch_sizes},
-        "optimizer": {
+def study(name: str, config: Config) -> dict[str, Config]:
+    """Give the settings that a study compares, by name."""
+    if name == "batch_size":
+        return {str(size): replace(config, batch_size=size) for size in config.batch_sizes}
+    if name == "optimizer":
+        return {
             "SGD": replace(config, optimizer="sgd", learning_rate=0.01),
             "SGD + momentum": replace(config, optimizer="momentum", learning_rate=0.01),
             "Adam": replace(config, optimizer="adam", learning_rate=0.001),
-        },
-        "depth": {
-            "one_convolution": config,
-            "two_convolutions": replace(config, filters=(16, 32)),
-            "three_convolutions": replace(config, filters=(16, 32, 64)),
-        },
-        "remedies": {
-            "none": config,
-            "dropout": replace(config, dropout=0.3),
-            "l2": replace(config, l2=0.003),
-            "augmentation": replace(config, augmentation=("flip", "crop")),
-            "early_stopping": replace(config, patience=3),
-            "more_data": replace(config, n_train=4 * config.n_train),
-            "output_dropout": replace(config, output_dropout=0.3),
-        },
-    }
-    if config.ablation_epochs:
-        # Half the filters and fewer epochs: a tenth of the time for each ingredient left out.
-        deep = replace(deeper(config), filters=(16, 32, 64, 128), epochs=config.ablation_epochs)
-        compared["ablation"] = {
-            "everything": deep,
-            "without_cutmix": replace(deep, augmentation=("flip", "crop", "erase")),
-            "without_erasing": replace(deep, augmentation=("flip", "crop", "cutmix")),
-            "without_augmentation": replace(deep, augmentation=()),
-            "without_normalization": replace(deep, batch_normalization=False, learning_rate=0.02),
-            "without_residual": replace(deep, residual=False),
-            "without_cosine": replace(deep, schedule="constant", learning_rate=0.05),
-            "without_set_statistics": replace(deep, standardization="image"),
-            "without_label_smoothing": replace(deep, label_smoothing=0.0),
-            "without_weight_decay": replace(deep, weight_decay=0.0),
         }
-    return compared
+    if name == "depth":
+        return {
+            "one_convolution": replace(config, filters=(8,)),
+            "two_convolutions": replace(config, filters=(8, 16)),
+            "three_convolutions": replace(config, filters=(8, 16, 32)),
+        }
+    if name == "remedies":
+        none = replace(config, dropout=0.0, output_dropout=0.0, l2=0.0, augmentation=(), patience=None)
+        return {
+            "none": none,
+            "dropout": replace(none, dropout=0.3),
+            "l2": replace(none, l2=0.003),
+            "augmentation": replace(none, augmentation=("flip", "crop")),
+            "early_stopping": replace(none, patience=3),
+            "more_data": replace(none, n_train=4 * config.n_train),
+            "output_dropout": replace(none, output_dropout=0.3),
+        }
+    # The ablation has half the filters and fewer epochs: a tenth of the time for each ingredient left out.
+    deep = replace(deeper(config), filters=(16, 32, 64, 128), epochs=config.ablation_epochs)
+    return {
+        "everything": deep,
+        "without_flip": replace(deep, augmentation=("crop", "erase", "cutmix")),
+        "without_crop": replace(deep, augmentation=("flip", "erase", "cutmix")),
+        "without_erasing": replace(deep, augmentation=("flip", "crop", "cutmix")),
+        "without_cutmix": replace(deep, augmentation=("flip", "crop", "erase")),
+        "without_augmentation": replace(deep, augmentation=()),
+        "without_normalization": replace(deep, batch_normalization=False, learning_rate=0.02),
+        "without_residual": replace(deep, residual=False),
+        "without_cosine": replace(deep, schedule="constant", learning_rate=0.05),
+        "without_set_statistics": replace(deep, standardization="image"),
+        "without_label_smoothing": replace(deep, label_smoothing=0.0),
+        "without_weight_decay": replace(deep, weight_decay=0.0),
+    }
 
 
-def needed_studies(config: Config) -> set[str]:
-    """Give the studies that the chosen questions need; without a choice, those of the preset."""
+def needed_studies(config: Config) -> list[str]:
+    """Give the studies that the chosen questions need, in order; without a choice, those of the preset."""
     if config.questions:
         chosen = questions.choose(questions.of_lab(sys.modules[__name__]), config.questions)
-        needed = {study for question in chosen for study in question.needs}
-        return needed | ({"ablation"} if "depth" in needed and config.ablation_epochs else set())
-    return {"course"} if config.preset == "course" else {"course", "deep", *studies(config)}
+        needed = {name for question in chosen for name in question.needs}
+    else:
+        needed = {"course"} if config.preset == "course" else set(STUDIES)
+    # The ablation belongs to question 6.1, which can be answered without it.
+    needed = needed - {"ablation"} | ({"ablation"} if "depth" in needed and config.ablation_epochs else set())
+    return [name for name in STUDIES if name in needed]
+
+
+STUDIES = ("course", "deep", "batch_size", "optimizer", "depth", "remedies", "ablation")
 
 
 def run(
@@ -392,28 +414,52 @@ def run(
         with tempfile.TemporaryDirectory() as temporary:
             return run(config, data, Path(temporary), progress)
     data = load_data(config) if data is None else data
+    needed = needed_studies(config)
+    planned = {name: _plan(name, config) for name in needed if name not in ("course", "deep")}
+    _check(config, [each for plan in planned.values() for _, each in plan], data)
     results = Results(
         "cifar_cnn", json_ready(config), data.source, backend.environment(),
-        values={"notice": data.notice, "classes": list(data.classes), "layers": models.describe(build_model(config))},
+        values={
+            "notice": data.notice, "classes": list(data.classes), "layers": models.describe(build_model(config)),
+        },
     )
-    subsets = split(config, data)
-    _describe_images(results, subsets["train"])
-    needed = needed_studies(config)
-    seeds = [replace(config, seed=config.seed + i) for i in range(config.n_seeds)]
-    for seeded in seeds:
+    _describe_images(results, split(config, data)["train"])
+    for seeded in _seeded(config, config.n_seeds):
         if "course" in needed:
             _course(results, seeded, data, folder, verbose=int(progress))
         if "deep" in needed:
             _deep(results, deeper(seeded), data, folder, verbose=int(progress))
-    for study in [study for study in studies(config) if study in needed]:
-        pairs = [pair for seeded in seeds for pair in studies(seeded)[study].items()]
-        for setting, changed in tqdm(pairs, desc=study, unit="run", disable=not progress):
-            def train_setting(path: Path, changed=changed, study=study, setting=setting) -> Run:
-                return train(changed, split(changed, data), path, study=study, setting=setting)[1]
+    for name, plan in planned.items():
+        for setting, changed in tqdm(plan, desc=name, unit="run", disable=not progress):
 
-            identity = _identity(changed, data, study, setting)
-            results.runs.append(training.remembered(folder, identity, train_setting))
+            def train_setting(path: Path, changed=changed) -> Run:
+                return train(changed, split(changed, data), path)[1]
+
+            remembered = training.remembered(folder, _identity(changed, data), train_setting)
+            results.runs.append(replace(remembered, study=name, setting=setting))
     return results
+
+
+def _seeded(config: Config, n_seeds: int) -> list[Config]:
+    return [replace(config, seed=config.seed + i) for i in range(n_seeds)]
+
+
+def _plan(name: str, config: Config) -> list[tuple[str, Config]]:
+    """List the runs of a study: its settings, once per seed."""
+    n_seeds = max(config.n_seeds, config.optimizer_seeds) if name == "optimizer" else config.n_seeds
+    return [pair for seeded in _seeded(config, n_seeds) for pair in study(name, seeded).items()]
+
+
+def _check(config: Config, planned: list[Config], data: ImageDataset) -> None:
+    """Find before the first training what would stop the last: too few images, a checkpoint that does not fit."""
+    largest = max(each.n_train for each in [config, *planned])
+    if largest > len(data.x_train):
+        raise SettingError(
+            f"Expected at most {len(data.x_train):,} training images, received {largest:,} (question 7.2 takes 4 times "
+            "n_train): choose a smaller --n-train."
+        )
+    if config.checkpoint:
+        training.load_weights(build_model(config), config.checkpoint)
 
 
 def json_ready(config: Config) -> dict:
@@ -421,31 +467,37 @@ def json_ready(config: Config) -> dict:
     return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(config).items()}
 
 
-def _identity(config: Config, data: ImageDataset, study: str, setting: str = "") -> dict:
-    """Give all that a run depends on: runs with the same identity are the same run."""
-    elsewhere = {"preset", "questions", "data", "language", "n_seeds", "batch_sizes", "deep_epochs", "ablation_epochs"}
+def _identity(config: Config, data: ImageDataset, start: Path | None = None) -> dict:
+    """Give all that a training depends on: code, settings, data, backend, the weights it starts from."""
+    elsewhere = {
+        "preset", "questions", "data", "language", "n_seeds", "optimizer_seeds", "batch_sizes", "deep_epochs",
+        "ablation_epochs", "resume_batch_size", "resume_epochs", "checkpoint",
+    }
     own = {key: value for key, value in json_ready(config).items() if key not in elsewhere}
-    return {**own, **backend.environment(), "source": data.source, "study": study, "setting": setting}
+    code = training.code_key(
+        augment, models, preprocessing, splits, training, split, build_model, augmentation, train, predictions
+    )
+    started = hashlib.sha256(start.read_bytes()).hexdigest() if start else None
+    return {**own, **backend.environment(), "source": data.source, "code": code, "start": started}
 
 
 def _course(results: Results, config: Config, data: ImageDataset, folder: Path, verbose: int) -> None:
     """Train the handout's network (II.4), go on from its best model (II.5), measure and look inside (III, IV)."""
     subsets = split(config, data)
-    checkpoints = folder / training.run_key(_identity(config, data, "course"))
-    epochs = tuple(sorted({0, *(epoch for epoch in (1, 2, 5, 10, 20) if epoch <= config.epochs)}))
-    _, first = train(config, subsets, checkpoints, study="course", keep_epochs=epochs, verbose=verbose)
+    checkpoints = folder / training.run_key(_identity(config, data))
+    epochs = tuple(epoch for epoch in (0, 1, 2, 5, 10, 20) if epoch <= config.epochs)
+    _, first = train(config, subsets, checkpoints, keep_epochs=epochs, verbose=verbose)
     resumed = replace(config, batch_size=config.resume_batch_size, epochs=config.resume_epochs)
-    model, second = train(
-        resumed, subsets, folder / training.run_key(_identity(resumed, data, "resumed")), study="resumed",
-        start=config.checkpoint or checkpoints / "best.keras", verbose=verbose,
-    )
-    results.runs += [first, second]
+    start = config.checkpoint or checkpoints / "best.keras"
+    continued = folder / training.run_key(_identity(resumed, data, start))
+    model, second = train(resumed, subsets, continued, start=start, verbose=verbose)
+    results.runs += [replace(first, study="course"), replace(second, study="resumed")]
     if config.seed != results.config["seed"]:
         return
-    _keep_predictions(results, "course", config, model, subsets)
+    _keep_predictions(results, "resumed", config, model, subsets)
     shown = subsets["test"].x[:N_SHOWN]
     maps = activations.feature_maps(model, "conv2d", shown)
-    results.arrays |= {"course_masks": activations.summed_mask(maps), "course_maps": maps[:2]}
+    results.arrays |= {"resumed_masks": activations.summed_mask(maps), "resumed_maps": maps[:2]}
     # Early stopping may have ended before the last of them.
     reached = [epoch for epoch in epochs if training.epoch_file(checkpoints, epoch).exists()]
     for epoch in reached:
@@ -457,20 +509,21 @@ def _course(results: Results, config: Config, data: ImageDataset, folder: Path, 
 def _deep(results: Results, config: Config, data: ImageDataset, folder: Path, verbose: int) -> None:
     """Train the deeper network, measure it and look inside."""
     subsets = split(config, data)
-    checkpoints = folder / training.run_key(_identity(config, data, "deep"))
-    model, trained = train(config, subsets, checkpoints, study="deep", verbose=verbose)
-    results.runs.append(trained)
+    model, trained = train(config, subsets, folder / training.run_key(_identity(config, data)), verbose=verbose)
+    results.runs.append(replace(trained, study="deep"))
     if config.seed != results.config["seed"]:
         return
     _keep_predictions(results, "deep", config, model, subsets)
-    results.values["deep_layers"] = models.describe(model)
-    results.values["deep_config"] = json_ready(config)
-    shown = subsets["test"].x[:N_SHOWN]
+    noise = np.random.default_rng(config.seed).normal(size=(200, 32, 32, 3)).astype(np.float32)
     stages = [f"stage_{i}" for i in range(len(config.filters))]
+    results.values |= {
+        "deep_layers": models.describe(model), "deep_config": json_ready(config), "deep_stages": stages,
+        "noise_confidence": float(training.predict(model, noise).max(axis=1).mean()),
+    }
+    shown = subsets["test"].x[:N_SHOWN]
     for stage in stages:
         maps = activations.feature_maps(model, stage, shown)
         results.arrays |= {f"deep_masks_{stage}": activations.summed_mask(maps), f"deep_maps_{stage}": maps[:1]}
-    results.values["deep_stages"] = stages
 
 
 def _describe_images(results: Results, train: Subset) -> None:
@@ -498,7 +551,7 @@ def _keep_predictions(
 ) -> None:
     """Keep the confusion matrices of the subsets and the first predictions for test images."""
     for subset in SUBSETS:
-        predicted = predict(config, model, subsets[subset].x).argmax(axis=1)
+        predicted = predictions(config, model, subsets[subset].x).mean(axis=0).argmax(axis=1)
         results.arrays[f"{name}_confusion_{subset}"] = metrics.confusion_matrix(
             subsets[subset].labels, predicted, subsets[subset].y.shape[1]
         )
@@ -525,6 +578,11 @@ def first(results: Results, study: str) -> Run:
     return results.of_study(study)[0]
 
 
+def validation_accuracy(each: Run) -> float:
+    """Give the accuracy of a run on the validation images, by which settings are chosen."""
+    return each.measures["validation_acc"]
+
+
 @answers("2.1")
 def why_three_subsets(results: Results) -> Answer:
     """Count the three subsets."""
@@ -545,7 +603,7 @@ def layer_by_layer(results: Results) -> Answer:
     """Tabulate role, output size and parameters of each layer."""
     rows = [
         {
-            "layer": layer["name"], "type": layer["type"], "output_shape": layer["output_shape"],
+            "layer": layer["name"], "settings": layer["settings"], "output_shape": layer["output_shape"],
             "parameters": layer["parameters"], "role": Word(f"role_{layer['type']}"),
         }
         for layer in results.values["layers"]
@@ -598,7 +656,7 @@ def batch_size_study(results: Results) -> Answer:
     )
     seconds = tables.means(runs, tables.epoch_seconds)
     trained = tables.means(runs, lambda each: each.history["acc"][-1])
-    small, large = runs[0].setting, runs[-1].setting
+    small, large = min(seconds, key=int), max(seconds, key=int)
     return Answer(
         {
             "small": small, "large": large, "ratio": seconds[small] / seconds[large],
@@ -613,13 +671,12 @@ def optimizer_study(results: Results) -> Answer:
     """Compare SGD, SGD with momentum and Adam."""
     runs = results.of_study("optimizer")
     table = tables.comparison(
-        runs, least_validation_loss=lambda each: min(each.history["val_loss"]),
-        epoch_of_least_loss=tables.best_epoch,
-        final_train_accuracy=lambda each: each.history["acc"][-1], test_accuracy=test_accuracy,
+        runs, least_validation_loss=lambda each: min(each.history["val_loss"]), epoch_of_least_loss=tables.best_epoch,
+        final_train_accuracy=lambda each: each.history["acc"][-1], validation_accuracy=validation_accuracy,
+        test_accuracy=test_accuracy,
     )
     turns = tables.means(runs, tables.best_epoch)
-    fastest = min(turns, key=turns.get)
-    return Answer({"fastest": fastest, "fastest_epoch": turns[fastest], "sgd_epoch": turns["SGD"]}, table)
+    return Answer({"turns": ", ".join(f"{setting} {epoch:.1f}" for setting, epoch in turns.items())}, table)
 
 
 @answers("5.1")
@@ -631,35 +688,45 @@ def hyperparameters(results: Results) -> Answer:
 HYPERPARAMETERS = {
     "nature_data": ("n_train", "standardization", "augmentation"),
     "nature_architecture": ("network", "filters", "hidden_units"),
-    "nature_optimisation": ("optimizer", "learning_rate", "schedule", "batch_size", "epochs"),
+    "nature_optimisation": ("optimizer", "learning_rate", "momentum", "schedule", "batch_size", "epochs"),
     "nature_regularisation": ("dropout", "output_dropout", "l2", "weight_decay", "label_smoothing", "patience"),
 }
 DEEP_HYPERPARAMETERS = HYPERPARAMETERS | {
     "nature_architecture": ("network", "filters", "batch_normalization", "residual"),
     "nature_regularisation": ("weight_decay", "label_smoothing"),
+    "nature_prediction": ("test_views",),
 }
 
 
 @answers("6.1", needs=("depth", "deep"))
 def deeper_network(results: Results) -> Answer:
     """Measure the deeper network and what each of its ingredients brings."""
-    deep = results.of_study("deep")
-    ablation = results.of_study("ablation")
+    deep, ablation = results.of_study("deep"), results.of_study("ablation")
     mean, sd = metrics.mean_and_sd([test_accuracy(each) for each in deep])
     table = tables.comparison(
-        results.of_study("depth") + ablation, parameters=lambda each: each.parameters, test_accuracy=test_accuracy,
+        results.of_study("depth") + ablation, parameters=lambda each: each.parameters,
+        epochs=lambda each: len(each.epoch_seconds), minutes=minutes,
+        validation_accuracy=validation_accuracy, test_accuracy=test_accuracy,
     )
+    accuracies = tables.means(ablation, test_accuracy)
+    table["lost_points"] = [
+        100 * (accuracies["everything"] - accuracies[setting]) if setting in accuracies else "-"
+        for setting in table["setting"]
+    ]
     return Answer(
         {
-            "mean": mean, "sd": sd, "n_seeds": len(deep),
+            "mean": mean, "sd": sd, "n_seeds": len(deep), "parameters": deep[0].parameters,
             "one_view": metrics.mean_and_sd([each.measures["test_acc_one_view"] for each in deep])[0],
-            "minutes": float(np.mean([sum(each.epoch_seconds) for each in deep])) / 60,
-            "parameters": deep[0].parameters, "epochs": len(deep[0].epoch_seconds),
-            "ablation_epochs": results.config["ablation_epochs"],
+            "minutes": metrics.mean_and_sd([minutes(each) for each in deep])[0], "epochs": len(deep[0].epoch_seconds),
         },
         table,
         variant="answer" if len(deep) > 1 else "one_seed",
     )
+
+
+def minutes(each: Run) -> float:
+    """Give the time that a training took, in minutes."""
+    return sum(each.epoch_seconds) / 60
 
 
 @answers("6.2", needs=("deep",))
@@ -683,7 +750,8 @@ def strengths_and_limits(results: Results) -> Answer:
         "worst_class": classes[int(recall.argmin())], "worst": float(recall.min()),
         "true": classes[int(true)], "given": classes[int(given)], "confused": int(wrong.max()),
         "train": deep.measures["train_acc"], "test": deep.measures["test_acc"], "parameters": deep.parameters,
-        "per_image": deep.parameters / results.config["n_train"], "minutes": sum(deep.epoch_seconds) / 60,
+        "per_image": deep.parameters / results.config["n_train"], "minutes": minutes(deep),
+        "noise": results.values["noise_confidence"],
     })
 
 
@@ -710,17 +778,18 @@ def remedies(results: Results) -> Answer:
         return each.measures["train_acc"] - test_accuracy(each)
 
     gaps, accuracies = tables.means(runs, gap), tables.means(runs, test_accuracy)
+    chosen_by = tables.means(runs, validation_accuracy)
     table = tables.comparison(
-        runs, train_accuracy=lambda each: each.measures["train_acc"], test_accuracy=test_accuracy,
-        gap=gap,
+        runs, train_accuracy=lambda each: each.measures["train_acc"], validation_accuracy=validation_accuracy,
+        test_accuracy=test_accuracy, gap=gap,
         least_validation_loss=lambda each: min(each.history["val_loss"]),
         last_validation_loss=lambda each: each.history["val_loss"][-1],
     )
-    best = max(accuracies, key=accuracies.get)
+    best = max((setting for setting in chosen_by if setting != "none"), key=chosen_by.get)
     return Answer(
         {
-            "best": Word(best), "best_accuracy": accuracies[best], "best_gap": gaps[best],
-            "none_accuracy": accuracies["none"], "none_gap": gaps["none"],
+            "best": Word(best), "best_accuracy": accuracies[best], "best_gap": 100 * gaps[best],
+            "none_accuracy": accuracies["none"], "none_gap": 100 * gaps["none"],
         },
         table,
     )
@@ -729,7 +798,7 @@ def remedies(results: Results) -> Answer:
 @answers("8.1", needs=("course",))
 def first_layer_maps(results: Results) -> Answer:
     """Relate each map of the first layer to brightness and to edges."""
-    image, maps = results.arrays["test_images"][0], results.arrays["course_maps"][0]
+    image, maps = results.arrays["test_images"][0], results.arrays["resumed_maps"][0]
     return Answer(table=pd.DataFrame(_likeness(image, maps)))
 
 
@@ -768,7 +837,14 @@ def maps_during_training(results: Results) -> Answer:
         {"epoch": epoch, "like_last": metrics.correlation(results.arrays[f"course_maps_epoch_{epoch}"], last)}
         for epoch in epochs
     ]
-    return Answer({"last": epochs[-1], "first": rows[0]["like_last"]}, pd.DataFrame(rows))
+    middle = rows[len(rows) // 2]
+    return Answer(
+        {
+            "last": epochs[-1], "first": rows[0]["like_last"], "middle": middle["epoch"],
+            "middle_likeness": middle["like_last"],
+        },
+        pd.DataFrame(rows),
+    )
 
 
 # %% [markdown]
@@ -782,7 +858,7 @@ def evaluation(results: Results) -> list[pd.DataFrame]:
     if not trained:
         return []
     by_class = pd.DataFrame({"class": results.values["classes"]})
-    for study in ("course", "deep"):
+    for study in ("resumed", "deep"):
         for subset in SUBSETS:
             if f"{study}_confusion_{subset}" in results.arrays:
                 recall = metrics.class_recall(results.arrays[f"{study}_confusion_{subset}"])
@@ -795,14 +871,15 @@ def evaluation(results: Results) -> list[pd.DataFrame]:
 
 
 # %%
-def footer(results: Results, language: Language) -> str:
+def footer(results: Results, n_seeds: int, language: Language) -> str:
     """Say where the numbers of a figure come from."""
-    first_seed, n_seeds = results.config["seed"], results.config["n_seeds"]
+    first_seed = results.config["seed"]
     return " · ".join((
         word(f"source_{results.source}", language),
         f"{results.environment['backend']}, keras {results.environment['keras']}",
         f"{word('seed', language)} {first_seed}"
-        if n_seeds == 1 else f"{word('seeds', language)} {first_seed}–{first_seed + n_seeds - 1}",
+        if n_seeds == 1
+        else f"{word('seeds', language)} {first_seed}–{first_seed + n_seeds - 1}",
     ))
 
 
@@ -812,13 +889,16 @@ def figures(results: Results, language: Language) -> dict[str, Figure]:
     arrays = results.arrays
     drawn: dict[str, Figure] = {}
 
-    def draw(name: str, plot: Callable[..., Figure], *arguments: object, subject: Sequence[str] = (), **options):
+    def draw(
+        name: str, plot: Callable[..., Figure], *arguments: object, subject: Sequence[str] = (), n_seeds: int = 1,
+        **options: object,
+    ) -> None:
         # Figure "4.2_batch_size" has title "title_batch_size"; a subject tells figures of one title apart.
         title = word(f"title_{name.split('_', 1)[1]}", language)
         if subject:
             title += f" ({', '.join(translated(part, language) for part in subject)})"
         drawn["_".join((name, *subject)).replace(" ", "_")] = plot(
-            *arguments, title=title, footer=footer(results, language), language=language, **options
+            *arguments, title=title, footer=footer(results, n_seeds, language), language=language, **options
         )
 
     def named(labels: np.ndarray) -> list[str]:
@@ -827,12 +907,12 @@ def figures(results: Results, language: Language) -> dict[str, Figure]:
     draw("2.1_train_images", plots.examples, arrays["train_images"], named(arrays["train_labels"]))
     draw("2.2_standardize", plots.standardised, arrays["train_images"][0], arrays["train_x"][0])
     draw("3.0_network", plots.model_graph, results.values["layers"])
-    for study, number in (("course", "7.1"), ("resumed", "4.1"), ("deep", "6.2")):
+    for study, number in (("course", "7.1"), ("resumed", "4"), ("deep", "6.2")):
         if results.of_study(study):
             each = first(results, study)
             epoch = metrics.overfitting_epoch(each.history["val_loss"])
             draw(f"{number}_curves_{study}", plots.learning_curves, each, best_epoch=epoch)
-    for study, number in (("course", "3.2"), ("deep", "6.2")):
+    for study, number in (("resumed", "4"), ("deep", "6.2")):
         if f"{study}_confusion_test" not in arrays:
             continue
         matrices = {subset: arrays[f"{study}_confusion_{subset}"] for subset in SUBSETS}
@@ -853,11 +933,15 @@ def figures(results: Results, language: Language) -> dict[str, Figure]:
         ("4.2", "batch_size"), ("4.3", "optimizer"), ("6.1", "depth"), ("6.1", "ablation"), ("7.2", "remedies"),
     ):
         _draw_study(results, draw, study, number, language)
-    if "course_masks" in arrays:
-        draw("8.1_summed_masks_course", plots.summed_masks, arrays["test_images"], arrays["course_masks"])
-        for i, maps in enumerate(arrays["course_maps"]):
-            draw("8.1_maps_course", plots.feature_maps, arrays["test_images"][i], maps, subject=[f"image {i + 1}"])
-        by_epoch = {epoch: arrays[f"course_maps_epoch_{epoch}"] for epoch in results.values["map_epochs"]}
+    if "resumed_masks" in arrays:
+        draw("8.1_summed_masks", plots.summed_masks, arrays["test_images"], arrays["resumed_masks"])
+        for i, maps in enumerate(arrays["resumed_maps"]):
+            shown = maps[..., :N_MAPS]
+            draw("8.1_maps", plots.feature_maps, arrays["test_images"][i], shown, subject=[f"image {i + 1}"])
+        by_epoch = {
+            epoch: arrays[f"course_maps_epoch_{epoch}"][..., :N_MAPS_PER_EPOCH]
+            for epoch in results.values["map_epochs"]
+        }
         draw("8.3_maps_epochs", plots.maps_over_epochs, arrays["test_images"][0], by_epoch)
     for stage in results.values.get("deep_stages", ()):
         maps = arrays[f"deep_maps_{stage}"][0]
@@ -872,10 +956,11 @@ def figures(results: Results, language: Language) -> dict[str, Figure]:
 def _draw_study(results: Results, draw: Callable[..., None], study: str, number: str, language: Language) -> None:
     """Draw the curves of a study, the test accuracies, and for batch sizes the times."""
     runs = results.of_study(study)
+    n_seeds = len({each.seed for each in runs})
     if not runs:
         return
     names = {each.setting: translated(tables.setting_name(each.setting), language) for each in runs}
-    draw(f"{number}_{study}", plots.study, runs, names=names)
+    draw(f"{number}_{study}", plots.study, runs, names=names, n_seeds=n_seeds)
     measured = {"accuracy": (test_accuracy, word("test_accuracy", language))}
     if study == "batch_size":
         measured |= {
@@ -884,7 +969,7 @@ def _draw_study(results: Results, draw: Callable[..., None], study: str, number:
         }
     for name, (value, label) in measured.items():
         values = {names[setting]: seeds for setting, seeds in tables.by_setting(runs, value).items()}
-        draw(f"{number}_{study}_{name}", plots.bars, values, ylabel=label)
+        draw(f"{number}_{study}_{name}", plots.bars, values, ylabel=label, n_seeds=n_seeds)
 
 
 # %% [markdown]
@@ -902,7 +987,7 @@ def main(config: Config) -> None:
         print(word("sample_used", config.language), data.notice, sep="\n")
     model = build_model(config, len(data.classes))
     model.summary()
-    if not models.plot_model(model, folder / "3.0_plot_model.png"):
+    if not models.plot_model(model, folder / "plot_model.png"):
         print(word("dot_missing", config.language))
     results = run(config, data, folder / "runs", progress=True)
     results.save(folder)
@@ -910,7 +995,7 @@ def main(config: Config) -> None:
     cli.print_answers(results, chosen, config.language)
     for table in evaluation(results):
         print(questions.markdown(table, config.language), end="\n\n")
-    cli.print_paths(save_figures(figures(results, config.language), folder))
+    cli.print_paths(save_figures(figures(results, config.language), folder), config.language)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def guarded(action: Callable[[], None]) -> None:
         sys.exit(f"Error: {error}")
     except KeyboardInterrupt as stop:
         print(
-            f"\nStopped: {stop or 'before training'}. What was finished is saved; "
+            f"\nStopped{f': {stop}' if str(stop) else ''}. What was finished is saved; "
             "the same command goes on from there.",
             file=sys.stderr,
         )
@@ -62,20 +62,23 @@ def guarded(action: Callable[[], None]) -> None:
 
 
 def print_answers(outcome: results.Results, chosen: Sequence[Question], language: Language) -> None:
-    """Print the answers that these results allow, and how to have the others."""
+    """Print where the numbers come from, the answers that these results allow, and how to have the others."""
+    measured = ", ".join(f"{name} {value}" for name, value in outcome.environment.items())
+    print(f"\n{word(f'source_{outcome.source}', language)} · {measured}\n")
     done = {run.study for run in outcome.runs}
     for question in chosen:
         if set(question.needs) <= done:
             print(question.render(outcome, language))
     missing = [question.number for question in chosen if not set(question.needs) <= done]
     if missing:
-        print(word("not_run", language), f"python -m labs.{outcome.lab} --questions {' '.join(missing)}\n")
+        size = "" if outcome.config["preset"] == "course" else f" --preset {outcome.config['preset']}"
+        print(word("not_run", language), f"python -m labs.{outcome.lab}{size} --questions {' '.join(missing)}\n")
 
 
-def print_paths(written: Sequence[Path]) -> None:
+def print_paths(written: Sequence[Path], language: Language) -> None:
     """Say how many files were written, and where."""
     if written:
-        print(f"{len(written)} files in {written[0].parent}")
+        print(f"{len(written)} {word('files_in', language)} {written[0].parent}")
 
 
 def labs() -> list[str]:
@@ -94,7 +97,7 @@ def _lab(name: str):
 def figures(lab: str, language: Language) -> None:
     """Draw the figures of a lab's last run again, without training."""
     module, folder = _lab(lab), paths.figures(lab)
-    print_paths(results.save_figures(module.figures(results.load(folder), language), folder))
+    print_paths(results.save_figures(module.figures(results.load(folder), language), folder), language)
 
 
 def answers(lab: str, language: Language) -> None:

@@ -57,7 +57,7 @@ def residual_network(
 
 
 def describe(model: keras.Model) -> list[dict]:
-    """List the layers: name, type, output_shape, trainable parameters, and the names of the layers that feed it."""
+    """List the layers: name, type, output_shape, trainable parameters, settings, names of those that feed it."""
     names = {layer.name for layer in model.layers}
     return [
         {
@@ -65,6 +65,7 @@ def describe(model: keras.Model) -> list[dict]:
             "type": type(layer).__name__,
             "output_shape": "x".join(str(side) for side in layer.output.shape[1:]),
             "parameters": _count(layer.trainable_weights),
+            "settings": _settings(layer),
             "inputs": [name for name in _input_names(layer) if name in names],
         }
         for layer in model.layers
@@ -78,6 +79,17 @@ def trainable_parameters(model: keras.Model) -> int:
 
 def _count(weights: list[keras.Variable]) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
+
+
+def _settings(layer: keras.Layer) -> str:
+    """Write the settings that shape what the layer does, such as ``filters 8, kernel_size 3x3``."""
+    config = layer.get_config()
+    shown = ("filters", "kernel_size", "pool_size", "strides", "padding", "units", "rate", "activation")
+    values = {name: config[name] for name in shown if config.get(name) is not None}
+    return ", ".join(
+        f"{name} {'x'.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+        for name, value in values.items()
+    )
 
 
 def _input_names(layer: keras.Layer) -> list[str]:

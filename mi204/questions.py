@@ -113,7 +113,7 @@ def markdown(table: pd.DataFrame, language: Language) -> str:
     def text(cell: Any) -> str:
         if isinstance(cell, tuple):
             mean, sd = cell
-            if math.isnan(sd):
+            if math.isnan(sd) or sd == 0:
                 return text(mean)
             return f"{text(mean)} ± {fill('{x:,.0f}' if sd >= 99.5 else '{x:.2g}', {'x': sd}, language)}"
         if isinstance(cell, float):

@@ -60,8 +60,9 @@ class Results:
         content = asdict(self)
         del content["arrays"]
         text = json.dumps(content, indent=1, ensure_ascii=False)
-        paths.write_atomically(folder / "results.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+        # The larger file first: where the disk is full, both stay as they were.
         paths.write_atomically(folder / "arrays.npz", lambda path: np.savez_compressed(path, **self.arrays))
+        paths.write_atomically(folder / "results.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
 
 
 def load(folder: Path) -> Results:
@@ -82,9 +83,12 @@ def load(folder: Path) -> Results:
 
 
 def save_figures(figures: dict[str, Figure], folder: Path) -> list[Path]:
-    """Write each figure as ``<name>.png`` and ``<name>.pdf``; the same results give the same bytes."""
+    """Write each figure as ``<name>.png`` and ``<name>.pdf``; the same results give the same bytes.
+
+    The figures of an earlier run, whose names begin with a number too, are removed: they would not belong to these.
+    """
     written = []
-    with matplotlib.rc_context({"svg.hashsalt": "mi204", "pdf.fonttype": 42}):
+    with matplotlib.rc_context({"pdf.fonttype": 42}):
         for name, figure in figures.items():
             for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
                 path = folder / f"{name}{suffix}"
@@ -92,4 +96,7 @@ def save_figures(figures: dict[str, Figure], folder: Path) -> list[Path]:
                     path, lambda target, f=figure, m=metadata: f.savefig(target, dpi=150, metadata=m)
                 )
                 written.append(path)
+    for path in folder.glob("[0-9]*_*"):
+        if path.suffix in (".png", ".pdf") and path not in written:
+            path.unlink()
     return written

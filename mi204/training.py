@@ -5,6 +5,7 @@ backend, and a training that was interrupted goes on exactly as if it had not be
 """
 
 import hashlib
+import inspect
 import json
 import shutil
 import time
@@ -12,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
@@ -23,7 +24,7 @@ from mi204.errors import DataError, SettingError
 from mi204.metrics import best_epoch
 from mi204.results import Run
 
-OptimizerName = Literal["sgd", "momentum", "adam"]
+OptimizerName = Literal["sgd", "momentum", "nesterov", "adam"]
 ScheduleName = Literal["constant", "cosine"]
 Augmentation = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
@@ -60,7 +61,7 @@ def build_optimizer(
     schedule: ScheduleName = "constant",
     steps: int | None = None,
 ) -> keras.optimizers.Optimizer:
-    """Build an optimiser by name: ``sgd``, ``momentum`` (SGD with Nesterov's momentum) or ``adam``.
+    """Build an optimiser by name: ``sgd``, SGD with ``momentum``, with ``nesterov``'s variant of it, or ``adam``.
 
     ``schedule="cosine"`` raises the learning rate linearly over the first 15 % of ``steps`` and lowers it along a
     half cosine to zero over the rest. Raises SettingError for an unknown name.
@@ -73,11 +74,11 @@ def build_optimizer(
         )
     if name == "sgd":
         return keras.optimizers.SGD(rate, weight_decay=weight_decay)
-    if name == "momentum":
-        return keras.optimizers.SGD(rate, momentum=momentum, nesterov=True, weight_decay=weight_decay)
+    if name in ("momentum", "nesterov"):
+        return keras.optimizers.SGD(rate, momentum, nesterov=name == "nesterov", weight_decay=weight_decay)
     if name == "adam":
         return keras.optimizers.Adam(rate, weight_decay=weight_decay)
-    raise SettingError(f"Expected the optimiser to be sgd, momentum or adam, received {name!r}: choose one of them.")
+    raise SettingError(f"Expected the optimiser to be one of {', '.join(get_args(OptimizerName))}, received {name!r}.")
 
 
 def batches(
@@ -306,13 +307,18 @@ def load_weights(model: keras.Model, path: Path) -> None:
         raise DataError(
             f"Expected weights for the network {model.name!r} ({len(model.layers)} layers, "
             f"{model.count_params():,} parameters) in {path}, received a file that does not fit: {reason} "
-            "Use a file saved from the same architecture, or delete it to train again."
+            "Give a file saved from the same architecture."
         ) from error
 
 
 def run_key(settings: dict[str, Any]) -> str:
     """Name a run by its settings: equal settings, equal name."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def code_key(*code: Any) -> str:
+    """Name the source of modules and functions: what other code has measured is another run."""
+    return hashlib.sha256("".join(inspect.getsource(part) for part in code).encode()).hexdigest()[:16]
 
 
 def remembered(folder: Path, settings: dict[str, Any], train: Callable[[Path], Run]) -> Run:

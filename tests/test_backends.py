@@ -117,3 +117,12 @@ def test_backends_agree(answers, pair):
     np.testing.assert_allclose(first["predictions"], second["predictions"], atol=1e-5)
     np.testing.assert_allclose(first["losses"], second["losses"], atol=1e-3)
     np.testing.assert_allclose(first["gradient"], second["gradient"], atol=1e-6)
+
+
+@pytest.mark.parametrize("pair", list(itertools.combinations(INSTALLED, 2)), ids="-".join)
+def test_the_deeper_network_agrees_before_and_after_a_step(answers, pair):
+    """Batch normalisation, padding, pooling and additions: what the course's network does not have."""
+    first, second = (answers[backend] for backend in pair)
+    assert first["deep_predictions"].std() > 1e-3
+    np.testing.assert_allclose(first["deep_predictions"], second["deep_predictions"], atol=1e-5)
+    np.testing.assert_allclose(first["deep_trained"], second["deep_trained"], atol=1e-3)

@@ -26,8 +26,17 @@ def test_ctrl_c_says_how_to_go_on(capsys):
         cli.guarded(interrupt)
     assert stop.value.code == 130
     errors = capsys.readouterr().err
-    assert "after epoch 3 of 20" in errors
+    assert "Stopped: training interrupted after epoch 3 of 20. What" in errors
     assert "the same command goes on" in errors
+
+
+def test_ctrl_c_outside_training_says_the_same(capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit):
+        cli.guarded(interrupt)
+    assert "Stopped. What was finished is saved" in capsys.readouterr().err
 
 
 def test_labs_are_found_by_name():

@@ -47,8 +47,10 @@ def test_outputs_are_probabilities(network):
 def test_describe_names_only_layers_it_lists():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="a"), keras.layers.Dense(2, name="b")])
     assert models.describe(model) == [
-        {"name": "a", "type": "Dense", "output_shape": "3", "parameters": 15, "inputs": []},
-        {"name": "b", "type": "Dense", "output_shape": "2", "parameters": 8, "inputs": ["a"]},
+        {"name": "a", "type": "Dense", "output_shape": "3", "parameters": 15, "inputs": [],
+         "settings": "units 3, activation linear"},
+        {"name": "b", "type": "Dense", "output_shape": "2", "parameters": 8, "inputs": ["a"],
+         "settings": "units 2, activation linear"},
     ]
 
 

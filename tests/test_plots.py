@@ -23,7 +23,7 @@ CLASSES = {
     "fr": ["avion", "voiture", "oiseau", "chat", "cerf", "chien", "grenouille", "cheval", "bateau", "camion"],
 }
 SETTINGS = ["8", "16", "32", "64", "128", "SGD", "SGD + momentum 0,9", "Adam + augmentation"]
-SUBSETS = ["entraînement", "validation", "test"]
+SUBSETS = ["apprentissage", "validation", "test"]
 TITLE = "Comparaison de l’exactitude du réseau du cours sur les trois sous-ensembles, lots de 8 à 128 images, moyenne"
 FOOTER = (
     "Données\u00a0: CIFAR-10, réelles (5000 images d’entraînement, 1000 de validation, 1000 de test) · "
@@ -82,9 +82,6 @@ WORST = {
     "bars": lambda k: plots.bars(SEEDS, ylabel="Exactitude sur le test (%)", **k),
     "class_accuracies": lambda k: plots.class_accuracies(ACCURACIES, CLASSES[k["language"]], **k),
     "confusion_matrix": lambda k: plots.confusion_matrix(MATRIX, CLASSES[k["language"]], normalised=True, **k),
-    "confusion_matrices": lambda k: plots.confusion_matrices(
-        dict.fromkeys(SUBSETS, MATRIX), CLASSES[k["language"]], **k
-    ),
     "examples": lambda k: plots.examples(IMAGES, [wrong_label(k["language"])] * 12, correct=np.arange(12) % 3 > 0, **k),
     "standardised": lambda k: plots.standardised(IMAGES[0], IMAGES[0] / 64 - 2, **k),
     "summed_masks": lambda k: plots.summed_masks(IMAGES, MAPS[..., :12].transpose(2, 0, 1), **k),
@@ -235,9 +232,9 @@ def test_a_users_settings_are_left_and_do_not_matter():
         ),
         (
             "fr",
-            ("Époque", "Perte", "Exactitude (%)"),
-            "perte (entraînement)|perte (validation)|perte de validation minimale (époque 12)|"
-            "exactitude (entraînement)|exactitude (validation)",
+            ("Époque", "Coût", "Exactitude (%)"),
+            "coût (apprentissage)|coût (validation)|coût de validation minimal (époque 12)|"
+            "exactitude (apprentissage)|exactitude (validation)",
         ),
     ],
 )
@@ -268,7 +265,7 @@ def test_learning_curves_of_one_epoch_and_of_a_diverged_run():
 
 @pytest.mark.parametrize(
     ("language", "labels"),
-    [("en", ("Loss", "Accuracy (%)", "training")), ("fr", ("Perte", "Exactitude (%)", "entraînement"))],
+    [("en", ("Loss", "Accuracy (%)", "training")), ("fr", ("Coût", "Exactitude (%)", "apprentissage"))],
 )
 def test_study(language, labels):
     figure = plots.study(RUNS, names={"8": "huit"}, **frame(language))
@@ -346,16 +343,6 @@ def test_confusion_matrix(language, labels, shares):
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), [[0.75, 0.25, 0], [0, 0, 0], [0, 0.25, 0.75]])
     assert figure.axes[0].texts[1].get_text() == shares
     assert len(figure.axes) == 2  # the matrix and its colour bar
-
-
-def test_confusion_matrices_share_their_colours():
-    matrices = {"train": np.diag([4, 4]), "test": np.array([[1, 1], [1, 1]])}
-    figure = plots.confusion_matrices(matrices, ["a", "b"], **frame("en"))
-    panels = panels_with_images(figure)
-    assert [axes.get_title() for axes in panels] == ["train", "test"]
-    assert {axes.images[0].get_clim() for axes in panels} == {(0, 1)}
-    assert [text.get_color() for text in panels[1].texts] == ["black"] * 4
-    assert len(figure.axes) == 3
 
 
 def test_examples_mark_the_wrong_ones_by_sign_and_frame():

@@ -8,12 +8,11 @@ from mi204.plots._bars import bars, class_accuracies
 from mi204.plots._curves import learning_curves, study
 from mi204.plots._graph import model_graph
 from mi204.plots._images import examples, feature_maps, maps_over_epochs, standardised, summed_masks
-from mi204.plots._matrices import confusion_matrices, confusion_matrix
+from mi204.plots._matrices import confusion_matrix
 
 __all__ = [
     "bars",
     "class_accuracies",
-    "confusion_matrices",
     "confusion_matrix",
     "examples",
     "feature_maps",

@@ -24,27 +24,6 @@ def confusion_matrix(
     return finish(figure, language)
 
 
-@styled
-def confusion_matrices(
-    matrices: dict[str, np.ndarray], classes: list[str], *, title: str, footer: str, language: Language
-) -> Figure:
-    """Draw the confusion matrices (classes, classes) of several subsets side by side, wider than a page is tall.
-
-    Subsets differ in size, so each row is divided by its sum.
-    """
-    side = 0.31 * len(classes)
-    figure = new_figure(side + 1.0, title=title, footer=footer, width=len(matrices) * (side + 0.1) + 1.6)
-    panels = figure.subplots(1, len(matrices), sharey=True, squeeze=False)[0]
-    shares = {name: _shares(matrix) for name, matrix in matrices.items()}
-    most = max(cells.max() for cells in shares.values())
-    for axes, (name, cells) in zip(panels, shares.items(), strict=True):
-        image = _draw(axes, cells, classes, most, language)
-        axes.set_title(name)
-    panels[0].set_ylabel(word("true_class", language).capitalize())
-    figure.colorbar(image, ax=panels, label=word("share_of_true_class", language).capitalize())
-    return finish(figure, language)
-
-
 def _shares(matrix: np.ndarray) -> np.ndarray:
     return matrix / np.maximum(np.sum(matrix, axis=1, keepdims=True), 1)  # a class without examples: zeros
 
