@@ -138,7 +138,7 @@ class Config:
     """Batch sizes compared by question 4.2."""
     deep_epochs: int = 80
     """Epochs of the deeper network (question 6.1)."""
-    ablation_epochs: int = 30
+    ablation_epochs: int = 20
     """Epochs of each run that measures what one ingredient of the deeper network brings (question 6.1); 0: none."""
 
     def __post_init__(self) -> None:
