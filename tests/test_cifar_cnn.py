@@ -342,7 +342,8 @@ def test_the_course_run_on_cifar10_is_the_courses():
     assert len(course.epoch_seconds) == 20
     assert 0.75 <= course.history["acc"][-1] <= 0.95
     assert 0.32 <= course.history["val_acc"][-1] <= 0.48
-    assert 0.36 <= resumed.measures["test_acc"] <= 0.50
+    # Over seeds 0 to 2 on tensorflow, 0.459 ± 0.045.
+    assert 0.36 <= resumed.measures["test_acc"] <= 0.55
     answer = cifar_cnn.overfitting_seen(results)
     assert answer.variant == "answer"
     assert 3 <= answer.values["epoch"] <= 16
