@@ -337,13 +337,13 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
 @pytest.mark.data
 @pytest.mark.slow
 def test_the_course_run_on_cifar10_is_the_courses():
-    results = cifar_cnn.run(Config(data="real", questions=("7.1",)))
-    course, resumed = results.runs
-    assert len(course.epoch_seconds) == 20
-    assert 0.75 <= course.history["acc"][-1] <= 0.95
-    assert 0.32 <= course.history["val_acc"][-1] <= 0.48
-    # Over seeds 0 to 2 on tensorflow, 0.459 ± 0.045.
-    assert 0.36 <= resumed.measures["test_acc"] <= 0.55
+    """Means over three seeds: single seeds of 1000 test images spread by several points."""
+    results = cifar_cnn.run(Config(data="real", questions=("7.1",), n_seeds=3))
+    course, resumed = results.of_study("course"), results.of_study("resumed")
+    assert [len(run.epoch_seconds) for run in course] == [20, 20, 20]
+    assert 0.80 <= np.mean([run.history["acc"][-1] for run in course]) <= 0.92
+    assert 0.34 <= np.mean([run.history["val_acc"][-1] for run in course]) <= 0.46
+    assert 0.38 <= np.mean([run.measures["test_acc"] for run in resumed]) <= 0.48
     answer = cifar_cnn.overfitting_seen(results)
     assert answer.variant == "answer"
     assert 3 <= answer.values["epoch"] <= 16
