@@ -1,17 +1,17 @@
 """What the layers of a network answer to an image."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
-from mi204.training import predict
 
-
-def feature_maps(model: keras.Model, layer: str, images: np.ndarray) -> np.ndarray:
-    """Give the output of one layer for images ``(n, h, w, c)``, without dropout.
+def layer_outputs(model: keras.Model, layers: Sequence[str]) -> keras.Model:
+    """Build a model with the same weights whose outputs are a dict: those of the named layers, by name.
 
     Raises ValueError, as Keras words it, when the model has no layer of that name.
     """
-    return predict(keras.Model(model.inputs, model.get_layer(layer).output), images)
+    return keras.Model(model.inputs, {name: model.get_layer(name).output for name in layers})
 
 
 def summed_mask(maps: np.ndarray) -> np.ndarray:

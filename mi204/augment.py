@@ -26,6 +26,26 @@ def shift(images: np.ndarray, down: int, right: int) -> np.ndarray:
     return padded[:, padding - down : padding - down + height, padding - right : padding - right + width]
 
 
+def colour(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Change saturation, contrast and brightness of each standardised image ``(n, h, w, c)``, as another light would.
+
+    The saturation is multiplied by a factor drawn from 1 ± 2 ``strength``, the contrast by one from 1 ± ``strength``;
+    the brightness moves by a normal draw of standard deviation ``strength`` / 2. Raises ValueError for integer images,
+    which are not standardised.
+    """
+    if not np.issubdtype(images.dtype, np.floating):
+        raise ValueError(f"Expected standardised images of a floating type, received {images.dtype}.")
+
+    def drawn(half_width: float) -> np.ndarray:
+        return rng.uniform(1 - half_width, 1 + half_width, (len(images), 1, 1, 1)).astype(images.dtype)
+
+    grey = images.mean(axis=3, keepdims=True)
+    images = grey + drawn(2 * strength) * (images - grey)
+    mean = images.mean(axis=(1, 2, 3), keepdims=True)
+    brightness = rng.normal(0, strength / 2, (len(images), 1, 1, 1)).astype(images.dtype)
+    return mean + drawn(strength) * (images - mean) + brightness
+
+
 def _squares(n: int, height: int, width: int, sides: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Mark one square per image, cut at the border, as a mask ``(n, h, w)``; ``sides`` in pixels, centres uniform."""
     centre_y, centre_x = rng.uniform(0, height, (n, 1)), rng.uniform(0, width, (n, 1))

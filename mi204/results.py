@@ -95,6 +95,8 @@ def save_figures(figures: dict[str, Figure], folder: Path) -> list[Path]:
                 paths.write_atomically(
                     path, lambda target, f=figure, m=metadata: f.savefig(target, dpi=150, metadata=m)
                 )
+                # The panels stay where the first drawing put them: to place them takes half the time of drawing.
+                figure.set_layout_engine("none")
                 written.append(path)
     for path in folder.glob("[0-9]*_*"):
         if path.suffix in (".png", ".pdf") and path not in written:

@@ -39,7 +39,7 @@ def comparison(runs: list[Run], **columns: Callable[[Run], float]) -> pd.DataFra
 
 
 def summary(runs: list[Run]) -> pd.DataFrame:
-    """Tabulate by study the time, mean and sd over all epochs, and the accuracies, mean and sd over the seeds."""
+    """Tabulate by study the time, mean and sd over the epochs, and the accuracies, mean and sd over the seeds."""
     rows = []
     for study in dict.fromkeys(run.study for run in runs):
         same = [run for run in runs if run.study == study]
@@ -47,7 +47,7 @@ def summary(runs: list[Run]) -> pd.DataFrame:
             "study": Word(study),
             "n_seeds": len(same),
             "epochs": len(same[0].epoch_seconds),
-            "epoch_seconds": metrics.mean_and_sd([seconds for run in same for seconds in run.epoch_seconds]),
+            "epoch_seconds": metrics.mean_and_sd([seconds for run in same for seconds in _steady_seconds(run)]),
         }
         for subset in ("train", "validation", "test"):
             row[f"{subset}_accuracy"] = metrics.mean_and_sd([run.measures[f"{subset}_acc"] for run in same])
@@ -77,7 +77,11 @@ def _shown(value: Any) -> str:
 
 def epoch_seconds(run: Run) -> float:
     """Give the mean time of an epoch; the first one, which compiles, does not count unless it is the only one."""
-    return float(np.mean(run.epoch_seconds[1:] or run.epoch_seconds))
+    return float(np.mean(_steady_seconds(run)))
+
+
+def _steady_seconds(run: Run) -> list[float]:
+    return run.epoch_seconds[1:] or run.epoch_seconds
 
 
 def step_milliseconds(run: Run) -> float:

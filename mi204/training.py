@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
-from mi204 import paths
+from mi204 import backend, paths
 from mi204.arithmetic import steps_per_epoch
 from mi204.errors import DataError, SettingError
 from mi204.metrics import best_epoch
@@ -28,6 +28,8 @@ OptimizerName = Literal["sgd", "momentum", "nesterov", "adam"]
 ScheduleName = Literal["constant", "cosine"]
 Augmentation = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
+BATCHES_AT_ONCE = 16
+"""Batches that are drawn and augmented together."""
 SAVE_EVERY_SECONDS = 30.0
 """At most this much training is lost when the machine stops; Ctrl-C loses only the epoch it interrupts."""
 
@@ -148,9 +150,12 @@ def fit(
     if not done.finished:
         if done.epochs == 0 and 0 in keep_epochs:
             save_weights(model, epoch_file(folder, 0))
+        chunks = batches(
+            x, y, BATCHES_AT_ONCE * batch_size, seed=seed, epoch=done.epochs, shuffle=shuffle, augmentation=augmentation
+        )
         try:
             model.fit(
-                batches(x, y, batch_size, seed=seed, epoch=done.epochs, shuffle=shuffle, augmentation=augmentation),
+                backend.cut(chunks, batch_size),
                 steps_per_epoch=steps_per_epoch(len(x), batch_size),
                 initial_epoch=done.epochs,
                 epochs=epochs,
@@ -347,6 +352,6 @@ def read_run(record: Path) -> Run:
         ) from error
 
 
-def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
-    """Give the model's outputs for ``x`` ``(n, …)`` as a numpy array, without dropout."""
-    return np.asarray(model.predict(x, batch_size=250, verbose=0))
+def predict(model: keras.Model, x: np.ndarray) -> Any:
+    """Give the model's outputs for ``x`` ``(n, …)`` as a numpy array, or a dict of them, without dropout."""
+    return model.predict(x, batch_size=250, verbose=0)

@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 
 from mi204 import activations
+from mi204.training import predict
 
 
-def test_feature_maps_are_the_convolution_by_hand():
+def test_layer_outputs_are_the_convolution_by_hand():
     model = keras.Sequential(
         [
             keras.Input((5, 6, 2)),
@@ -23,16 +24,25 @@ def test_feature_maps_are_the_convolution_by_hand():
         for column in range(6):
             window = padded[:, row : row + 3, column : column + 3]
             expected[:, row, column] = np.einsum("nijc,ijcf->nf", window, kernel) + bias
-    found = activations.feature_maps(model, "conv", images)
-    np.testing.assert_allclose(found, np.maximum(expected, 0), atol=1e-5)
+    dropout = model.layers[1].name
+    found = predict(activations.layer_outputs(model, ["conv", dropout]), images)
+    np.testing.assert_allclose(found["conv"], np.maximum(expected, 0), atol=1e-5)
     # Dropout is off: the layer after gives the same maps.
-    np.testing.assert_array_equal(activations.feature_maps(model, model.layers[1].name, images), found)
+    np.testing.assert_array_equal(found[dropout], found["conv"])
 
 
-def test_feature_maps_of_an_unknown_layer_are_refused():
+def test_layer_outputs_follow_the_weights_of_the_model():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="dense")])
+    outputs = activations.layer_outputs(model, ["dense"])
+    predict(outputs, np.ones((1, 2)))
+    model.set_weights([np.full((2, 2), 3.0), np.ones(2)])
+    np.testing.assert_allclose(predict(outputs, np.ones((1, 2)))["dense"], [[7, 7]])
+
+
+def test_an_unknown_layer_is_refused():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="conv9"):
-        activations.feature_maps(model, "conv9", np.zeros((1, 2)))
+        activations.layer_outputs(model, ["conv9"])
 
 
 def test_summed_mask_adds_positive_parts_and_reaches_one():

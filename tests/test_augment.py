@@ -12,6 +12,7 @@ SHAPES = st.tuples(st.integers(1, 6), st.integers(2, 9), st.integers(2, 9), st.i
 TRANSFORMATIONS = {
     "flip": augment.flip,
     "crop": lambda images, rng: augment.crop(images, 2, rng),
+    "colour": lambda images, rng: augment.colour(images, 0.3, rng),
     "erase": lambda images, rng: augment.erase(images, 3, rng),
     "cutmix": lambda images, rng: augment.cutmix(images, np.eye(len(images)), 1.0, rng)[0],
 }
@@ -32,8 +33,10 @@ def is_rectangle(mask):
     return not mask.any() or bool(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all())
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-@pytest.mark.parametrize("name", TRANSFORMATIONS)
+KINDS = [(name, dtype) for name in TRANSFORMATIONS for dtype in (np.uint8, np.float32)]
+
+
+@pytest.mark.parametrize(("name", "dtype"), [kind for kind in KINDS if kind != ("colour", np.uint8)])
 def test_shape_dtype_and_original_are_kept_and_the_seed_decides(name, dtype):
     images = drawn((20, 9, 7, 3)).astype(dtype)
     original = images.copy()
@@ -102,6 +105,37 @@ def test_shift_moves_down_and_right_over_a_reflected_border(shape, down, right, 
     shifted = augment.shift(images, down, right)
     assert not np.shares_memory(shifted, images)
     np.testing.assert_array_equal(shifted, [reflected_window(image, -down, -right) for image in images], strict=True)
+
+
+def test_colour_changes_saturation_contrast_and_brightness_alone():
+    images = generator().normal(size=(400, 6, 5, 3))
+    changed = augment.colour(images, 0.25, generator(1))
+    grey, changed_grey = (each.mean(axis=3) for each in (images, changed))
+    # Brightness: how far the mean of an image moves.
+    brightness = (changed_grey - grey).mean(axis=(1, 2))
+    assert brightness.std() == pytest.approx(0.125, rel=0.15)
+    assert abs(brightness.mean()) < 0.02
+    # Contrast: one factor for all grey levels of an image.
+    centred, changed_centred = (each - each.mean(axis=(1, 2), keepdims=True) for each in (grey, changed_grey))
+    contrast = changed_centred / centred
+    np.testing.assert_allclose(contrast, np.broadcast_to(contrast[:, :1, :1], contrast.shape), rtol=1e-6)
+    assert 0.75 <= contrast.min() < 0.78
+    assert 1.22 < contrast.max() <= 1.25
+    # Saturation: one factor for all distances from grey, times the contrast.
+    saturation = (changed - changed_grey[..., None]) / (images - grey[..., None]) / contrast[..., None]
+    np.testing.assert_allclose(saturation, np.broadcast_to(saturation[:, :1, :1, :1], saturation.shape), rtol=1e-6)
+    assert 0.5 <= saturation.min() < 0.55
+    assert 1.45 < saturation.max() <= 1.5
+
+
+def test_colour_of_strength_0_changes_nothing():
+    images = generator().normal(size=(5, 6, 5, 3))
+    np.testing.assert_allclose(augment.colour(images, 0.0, generator()), images, atol=1e-12)
+
+
+def test_colour_refuses_images_that_are_not_standardised():
+    with pytest.raises(ValueError, match="floating type, received uint8"):
+        augment.colour(drawn((2, 4, 4, 3)), 0.3, generator())
 
 
 @settings(deadline=None, max_examples=50)

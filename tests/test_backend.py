@@ -53,6 +53,16 @@ def test_gradient_of_an_array_is_refused():
         backend.gradient(lambda t: 2 * t, np.ones(5, "float32"))
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=3), st.integers(1, 6))
+def test_cut_gives_each_pair_in_order_and_never_mixes_two(sizes, batch_size):
+    pairs = [(10.0 * i + np.arange(n, dtype="float32"), np.full((n, 2), i, "float32")) for i, n in enumerate(sizes)]
+    found = [(np.asarray(x), np.asarray(y)) for x, y in backend.cut(iter(pairs), batch_size)]
+    assert [len(x) for x, _ in found] == [min(batch_size, n - at) for n in sizes for at in range(0, n, batch_size)]
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in found]), np.concatenate([x for x, _ in pairs]))
+    np.testing.assert_array_equal(np.concatenate([y for _, y in found]), np.concatenate([y for _, y in pairs]))
+
+
 def test_environment_names_the_backend_in_use():
     described = backend.environment()
     assert described["backend"] == keras.backend.backend()

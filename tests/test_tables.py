@@ -78,6 +78,15 @@ def test_the_first_epoch_which_compiles_is_not_timed():
     assert tables.epoch_seconds(run("32", epoch_seconds=[9.0])) == 9.0
 
 
+def test_summary_times_the_same_epochs():
+    accuracies = {"train_acc": 0.9, "validation_acc": 0.6}
+    table = tables.summary([run("", seed, test_acc=seed / 2, **accuracies) for seed in (0, 1)])
+    assert table["study"].tolist() == ["a_study"]
+    assert (table["n_seeds"][0], table["epochs"][0]) == (2, 3)
+    assert table["epoch_seconds"][0] == (1.5, pytest.approx(math.sqrt(1 / 3)))
+    assert table["test_accuracy"][0] == (0.25, pytest.approx(math.sqrt(1 / 8)))
+
+
 def test_step_milliseconds():
     assert tables.step_milliseconds(run("32", steps=150)) == pytest.approx(10)
 
