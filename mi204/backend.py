@@ -120,6 +120,20 @@ def cut(chunks: Iterator[tuple[np.ndarray, np.ndarray]], batch_size: int) -> Any
     return pairs.prefetch(1).flat_map(batches).prefetch(tensorflow.data.AUTOTUNE)
 
 
+def seed_dropout(seed: int) -> None:
+    """Make what dropout draws next depend on ``seed`` alone, where it does not depend on the model's own state.
+
+    On torch dropout draws from the global generator, and so does the making of an iterator over batches. Elsewhere the
+    model holds the state; to set tensorflow's global seed would make it forget its compiled functions.
+    """
+    import keras
+
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed(seed)
+
+
 def environment() -> dict[str, str]:
     """Describe where numbers were measured: backend, versions, machine."""
     import keras

@@ -200,9 +200,8 @@ class _Recorder(keras.callbacks.Callback):
         self.epoch_start = time.perf_counter()
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        # On torch, dropout draws from the global generator, and so does the making of the iterator over the batches.
         if batch == 0:
-            keras.utils.set_random_seed(int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0]))
+            backend.seed_dropout(int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0]))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         seconds = time.perf_counter() - self.epoch_start
