@@ -322,8 +322,10 @@ def train(
         verbose=verbose,
     )
     measures, predicted = {"steps": float(steps // config.epochs)}, {}
-    for name, subset in subsets.items():
-        views = predictions(config, model, subset.x)
+    # All subsets at once: each call of predict costs as much as hundreds of images.
+    probabilities = predictions(config, model, np.concatenate([subset.x for subset in subsets.values()]))
+    ends = np.cumsum([len(subset.x) for subset in subsets.values()])
+    for (name, subset), views in zip(subsets.items(), np.split(probabilities, ends[:-1], axis=1), strict=True):
         predicted[name] = views.mean(axis=0).argmax(axis=1)
         measures[f"{name}_acc_one_view"] = metrics.accuracy(subset.labels, views[0].argmax(axis=1))
         measures[f"{name}_acc"] = metrics.accuracy(subset.labels, predicted[name])

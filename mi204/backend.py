@@ -3,6 +3,7 @@
 Nothing is imported before it is needed, so that a missing backend can be named before Keras stumbles over it.
 """
 
+import atexit
 import importlib.metadata
 import importlib.util
 import itertools
@@ -10,6 +11,8 @@ import json
 import logging
 import os
 import platform
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +53,12 @@ def prepare() -> None:
             f"Install it with: pip install -e {extra} (in the project's folder), or choose another: "
             f"KERAS_BACKEND={' or '.join(other for other in BACKENDS if other != name)}."
         )
+    if name == "jax":
+        # The networks of a study are often the same: XLA compiles each once for this process, not once per training.
+        folder = tempfile.mkdtemp(prefix="mi204-jax-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder)
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     # Start-up notices of tensorflow, and its advice about retracing: each network of a study must be traced once.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -88,16 +87,13 @@ def save_figures(figures: dict[str, Figure], folder: Path) -> list[Path]:
     The figures of an earlier run, whose names begin with a number too, are removed: they would not belong to these.
     """
     written = []
-    with matplotlib.rc_context({"pdf.fonttype": 42}):
-        for name, figure in figures.items():
-            for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
-                path = folder / f"{name}{suffix}"
-                paths.write_atomically(
-                    path, lambda target, f=figure, m=metadata: f.savefig(target, dpi=150, metadata=m)
-                )
-                # The panels stay where the first drawing put them: to place them takes half the time of drawing.
-                figure.set_layout_engine("none")
-                written.append(path)
+    for name, figure in figures.items():
+        for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
+            path = folder / f"{name}{suffix}"
+            paths.write_atomically(path, lambda target, f=figure, m=metadata: f.savefig(target, dpi=150, metadata=m))
+            # The panels stay where the first drawing put them: to place them takes half the time of drawing.
+            figure.set_layout_engine("none")
+            written.append(path)
     for path in folder.glob("[0-9]*_*"):
         if path.suffix in (".png", ".pdf") and path not in written:
             path.unlink()

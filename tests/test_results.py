@@ -159,9 +159,3 @@ def test_figures_are_the_same_bytes_twice(tmp_path):
     # Both would still be equal within one second, or with one version of matplotlib.
     assert b"Date" not in pdf
     assert b"Software" not in png
-
-
-def test_text_in_a_pdf_is_text(tmp_path):
-    _, pdf = results.save_figures({"a": figure()}, tmp_path)
-    assert b"/CIDFontType2" in pdf.read_bytes()
-    assert b"/Type3" not in pdf.read_bytes()
