@@ -174,7 +174,7 @@ class Config:
 
 PRESETS = {
     "quick": Config(
-        preset="quick", n_train=512, n_validation=250, n_test=250, epochs=2, resume_epochs=1,
+        preset="quick", n_train=256, n_validation=250, n_test=250, epochs=2, resume_epochs=1,
         batch_sizes=(16, 128), deep_epochs=1, ablation_epochs=0,
         optimizer_seeds=1,
     ),

@@ -279,7 +279,7 @@ def test_checkpoint_of_another_architecture_is_refused(tiny_data, tmp_path):
     [
         (["--preset", "huge"], "--preset to be one of quick, course, full, received 'huge'"),
         (["--n-train", "0"], "n_train to be at least 1"),
-        (["--preset", "quick", "--batch-size", "513"], "at most 512"),
+        (["--preset", "quick", "--batch-size", "257"], "at most 256"),
         (["--questions", "9.9"], "question numbers among"),
         (["--optimizer", "lion"], "invalid choice"),
         (["--preset", "quick", "--data", "sample", "--n-train", "60000"], "50,000"),
