@@ -48,7 +48,7 @@ def test_settings_of_a_preset_can_be_changed():
     from labs.cifar_cnn import PRESETS, Config
 
     config = cli.parse(Config, PRESETS, ["--preset", "quick", "--epochs", "7"])
-    assert (config.preset, config.n_train, config.epochs) == ("quick", 400, 7)
+    assert (config.preset, config.n_train, config.epochs) == ("quick", 256, 7)
     assert cli.parse(Config, PRESETS, []) == Config()
     assert cli.parse(Config, PRESETS, ["--questions", "4.2", "7.2"]).questions == ("4.2", "7.2")
     with pytest.raises(SettingError, match="received 'tiny'"):
