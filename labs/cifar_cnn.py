@@ -485,7 +485,7 @@ def _identity(config: Config, data: ImageDataset, start: Path | None = None) -> 
     }
     own = {key: value for key, value in json_ready(config).items() if key not in elsewhere}
     code = training.code_key(
-        augment, models, preprocessing, splits, training, split, build_model, augmentation, train, predictions
+        augment, backend, models, preprocessing, splits, training, split, build_model, augmentation, train, predictions
     )
     started = hashlib.sha256(start.read_bytes()).hexdigest() if start else None
     return {**own, **backend.environment(), "source": data.source, "code": code, "start": started}

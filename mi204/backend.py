@@ -104,8 +104,7 @@ def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
 def cut(chunks: Iterator[tuple[np.ndarray, np.ndarray]], batch_size: int) -> Any:
     """Cut pairs of arrays ``(n, …)`` into batches, the last of each pair maybe smaller, as ``Model.fit`` reads them.
 
-    tensorflow takes a third of a millisecond for whatever a Python generator yields, as long as the course's network
-    computes: it gets many batches at once and cuts them itself.
+    tensorflow pays for each item that a Python generator yields: it gets many batches at once and cuts them itself.
     """
     import keras
 
@@ -133,7 +132,7 @@ def seed_dropout(seed: int) -> None:
     """Make what dropout draws next depend on ``seed`` alone, where it does not depend on the model's own state.
 
     On torch dropout draws from the global generator, and so does the making of an iterator over batches. Elsewhere the
-    model holds the state; to set tensorflow's global seed would make it forget its compiled functions.
+    model holds the state, and setting tensorflow's global seed would empty its caches.
     """
     import keras
 
