@@ -101,6 +101,39 @@ def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
     return keras.ops.convert_to_numpy(slope)
 
 
+def weight_gradients(model: Any, loss: Callable, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+    """Differentiate the mean of ``loss(y, model(x))`` with respect to each trainable weight of a Keras model.
+
+    The model runs as in training. During ``Model.fit`` the weights are those of the last finished step.
+    """
+    import keras
+
+    x, y = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
+    variables = model.trainable_variables
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        with tensorflow.GradientTape() as tape:
+            value = keras.ops.mean(loss(y, model(x, training=True)))
+        slopes = tape.gradient(value, [variable.value for variable in variables])
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        model.jax_state_sync()  # while it trains, the model's own variables are stale
+
+        def value(weights):
+            frozen = [variable.value for variable in model.non_trainable_variables]
+            return keras.ops.mean(loss(y, model.stateless_call(weights, frozen, x, training=True)[0]))
+
+        slopes = jax.grad(value)([variable.value for variable in variables])
+    else:
+        import torch
+
+        value = keras.ops.mean(loss(y, model(x, training=True)))
+        slopes = torch.autograd.grad(value, [variable.value for variable in variables])
+    return [keras.ops.convert_to_numpy(slope) for slope in slopes]
+
+
 def cut(chunks: Iterator[tuple[np.ndarray, np.ndarray]], batch_size: int) -> Any:
     """Cut pairs of arrays ``(n, …)`` into batches, the last of each pair maybe smaller, as ``Model.fit`` reads them.
 

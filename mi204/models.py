@@ -6,7 +6,8 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from mi204 import paths
+from mi204 import architectures, paths
+from mi204.architectures import ActivationName, NetworkConfiguration, NetworkType
 
 
 def residual_network(
@@ -54,6 +55,58 @@ def residual_network(
     x = layers.GlobalAveragePooling2D(name="mean")(x)
     outputs = layers.Dense(n_classes, activation="softmax", name="classes")(x)
     return keras.Model(inputs, outputs, name="residual_network")
+
+
+def configured_network(
+    network_type: NetworkType,
+    configuration: NetworkConfiguration,
+    input_shape: tuple[int, int, int],
+    n_classes: int,
+    activation: ActivationName = "relu",
+) -> keras.Model:
+    """Build the ``mlp`` or ``cnn`` of homework 004 for images of ``input_shape`` ``(h, w, c)``.
+
+    MLP: ``Flatten, Dense*, Dense(n_classes, softmax)``. CNN: ``[Conv2D, MaxPooling2D(2)]*``, the last convolution
+    pooled to 4x4 maps instead, then the same dense layers. Weights and biases start as torch starts them, uniform in
+    ``±1 / sqrt(fan_in)``, so that deep networks train, or fail to, as the homework's do.
+    Raises SettingError naming the field that cannot be built.
+    """
+    architectures.check(network_type, configuration, input_shape)
+    architectures.check_activation(activation)
+
+    def starting(fan_in: int) -> dict[str, keras.initializers.Initializer]:
+        bound = fan_in**-0.5
+        return {
+            "kernel_initializer": keras.initializers.RandomUniform(-bound, bound),
+            "bias_initializer": keras.initializers.RandomUniform(-bound, bound),
+        }
+
+    model = keras.Sequential([keras.Input(input_shape, name="image")], name=network_type)
+    features = math.prod(input_shape)
+    if network_type == "cnn":
+        channels = input_shape[2]
+        fields = (configuration.n_channels, configuration.kernel_sizes, configuration.strides, configuration.paddings)
+        for i, (filters, kernel_size, stride, padding) in enumerate(zip(*fields, strict=True)):
+            if i:
+                model.add(layers.MaxPooling2D(2))
+            if padding:
+                model.add(layers.ZeroPadding2D(padding))
+            fan_in = kernel_size**2 * channels
+            model.add(layers.Conv2D(filters, kernel_size, stride, activation=activation, **starting(fan_in)))
+            channels = filters
+        side = architectures.POOLED_SIDE
+        # On tensorflow-cpu 2.21 the adaptive pooling of a single pixel kills the process: copy the pixel instead.
+        copies = tuple(side if length == 1 else 1 for length in model.output_shape[1:3])
+        if copies != (1, 1):
+            model.add(layers.UpSampling2D(copies))
+        model.add(layers.AdaptiveMaxPooling2D((side, side)))
+        features = side * side * channels
+    model.add(layers.Flatten())
+    for units in configuration.dense_hiddens:
+        model.add(layers.Dense(units, activation=activation, **starting(features)))
+        features = units
+    model.add(layers.Dense(n_classes, activation="softmax", **starting(features)))
+    return model
 
 
 def describe(model: keras.Model) -> list[dict]:
