@@ -719,23 +719,23 @@ def deeper_network(results: Results) -> Answer:
         epochs=lambda each: len(each.epoch_seconds), minutes=minutes,
         validation_accuracy=validation_accuracy, test_accuracy=test_accuracy,
     )
+    values = {
+        "mean": mean, "sd": sd, "n_seeds": len(deep), "parameters": deep[0].parameters,
+        "one_view": metrics.mean_and_sd([each.measures["test_acc_one_view"] for each in deep])[0],
+        "minutes": metrics.mean_and_sd([minutes(each) for each in deep])[0], "epochs": len(deep[0].epoch_seconds),
+    }
+    texts = ("answer" if len(deep) > 1 else "one_seed", "architecture")
+    if not ablation:
+        return Answer(values, table, texts)
     accuracies = tables.means(ablation, test_accuracy)
+    everything = accuracies["everything"]
     table["lost_points"] = [
-        100 * (accuracies["everything"] - accuracies[setting]) if setting in accuracies else "-"
-        for setting in table["setting"]
+        100 * (everything - accuracies[setting]) if setting in accuracies else "-" for setting in table["setting"]
     ]
-    return Answer(
-        {
-            "mean": mean, "sd": sd, "n_seeds": len(deep), "parameters": deep[0].parameters,
-            "one_view": metrics.mean_and_sd([each.measures["test_acc_one_view"] for each in deep])[0],
-            "minutes": metrics.mean_and_sd([minutes(each) for each in deep])[0], "epochs": len(deep[0].epoch_seconds),
-            "n_test": results.config["n_test"],
-            # Two standard errors of the difference of two accuracies, each measured on n_test images per seed.
-            "chance": 200 * np.sqrt(2 * mean * (1 - mean) / (len(deep) * results.config["n_test"])),
-        },
-        table,
-        variant="answer" if len(deep) > 1 else "one_seed",
-    )
+    n_measured = results.config["n_seeds"] * results.config["n_test"]
+    # Two standard errors of the difference of two shares, each measured on this many images.
+    values |= {"n_measured": n_measured, "chance": 200 * np.sqrt(2 * everything * (1 - everything) / n_measured)}
+    return Answer(values, table, (*texts, "ablation"))
 
 
 def minutes(each: Run) -> float:
@@ -779,7 +779,7 @@ def overfitting_seen(results: Results) -> Answer:
         "last": history["val_loss"][-1], "train_loss": history["loss"][-1],
     }
     if epoch is None:
-        return Answer(values, variant="none")
+        return Answer(values, texts=("none",))
     return Answer(values | {"epoch": epoch, "least": history["val_loss"][epoch - 1]})
 
 

@@ -1,7 +1,7 @@
 """The questions of a handout and the functions that answer them.
 
 The texts stand in ``labs/questions/<lab>.toml``: one table per question with ``number``, ``en`` and ``fr`` (the
-question) and ``answer`` (or other variants, by name), each with ``en`` and ``fr``, whose ``{name:format}`` are filled
+question) and ``answer`` (or other texts, by name), each with ``en`` and ``fr``, whose ``{name:format}`` are filled
 with the values that the answering function returns.
 """
 
@@ -27,8 +27,8 @@ class Answer:
     values: dict[str, Any] = field(default_factory=dict)
     table: pd.DataFrame | None = None
     """Its column names are keys of ``words.toml``; a ``Word`` is translated, a tuple is written as mean ± sd."""
-    variant: str = "answer"
-    """Which text of the question holds, where the answer depends on what was measured."""
+    texts: tuple[str, ...] = ("answer",)
+    """Which texts of the question hold, in this order, where that depends on what was measured."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Question:
     number: str
     text: dict[Language, str]
     answers: dict[str, dict[Language, str]]
-    """Answer texts by variant and language."""
+    """Answer texts by name and language."""
     function: Callable[[Results], Answer]
     needs: tuple[str, ...]
     """The studies whose runs the answer is computed from."""
@@ -46,10 +46,8 @@ class Question:
     def render(self, results: Results, language: Language) -> str:
         """Write the question, its answer and its table as Markdown."""
         answer = self.function(results)
-        parts = [
-            f"## {self.number} {self.text[language].strip()}",
-            fill(self.answers[answer.variant][language], answer.values, language).strip(),
-        ]
+        parts = [f"## {self.number} {self.text[language].strip()}"]
+        parts += [fill(self.answers[name][language], answer.values, language).strip() for name in answer.texts]
         if answer.table is not None:
             parts.append(markdown(answer.table, language))
         return "\n\n".join(parts) + "\n"

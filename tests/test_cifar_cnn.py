@@ -15,6 +15,7 @@ from labs.cifar_cnn import PRESETS, Config
 from mi204 import preprocessing, questions, training
 from mi204.datasets import ImageDataset, cifar10
 from mi204.errors import DataError, SettingError
+from mi204.results import Results, Run
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = replace(
@@ -236,6 +237,32 @@ def test_constant_images_give_no_nan(tiny_data):
     assert all(np.isfinite(array).all() for array in results.arrays.values())
 
 
+def deep_results(**ablation: float) -> Results:
+    """Results with one run of the deeper network (90 %) and one per setting of the ablation, of these accuracies."""
+    accuracies = {("depth", "one_convolution"): 0.4, ("deep", ""): 0.9}
+    accuracies |= {("ablation", setting): accuracy for setting, accuracy in ablation.items()}
+    runs = [
+        Run(study, setting, 0, 32, 10, {"acc": [0.5]}, [60.0, 60.0],
+            dict.fromkeys(("validation_acc", "test_acc", "test_acc_one_view"), accuracy))
+        for (study, setting), accuracy in accuracies.items()
+    ]  # fmt: skip
+    return Results("cifar_cnn", {"n_seeds": 1, "n_test": 1000}, "real", {}, runs)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_ablation_tells_lost_points_and_what_may_be_chance(language):
+    question = questions.of_lab(cifar_cnn)["6.1"]
+    answer = cifar_cnn.deeper_network(deep_results(everything=0.8, without_flip=0.75))
+    assert list(answer.table["lost_points"]) == ["-", 0, pytest.approx(5)]
+    # The standard error of 80 % on 1000 images is 1.26 points; of a difference, times the root of 2.
+    assert answer.values["chance"] == pytest.approx(2 * 2**0.5 * 1.2649, rel=1e-4)
+    assert ("3.6" if language == "en" else "3,6") in question.render(
+        deep_results(everything=0.8, without_flip=0.75), language
+    )
+    without = question.render(deep_results(), language)
+    assert all(word not in without for word in ("chance", "(« complet »)", '("everything")'))
+
+
 # --- what is refused ---
 
 
@@ -306,12 +333,14 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
         "--preset", "quick", "--data", "sample", "--questions", "7.1", "--epochs", "40", "--n-train", "2000",
     ]  # fmt: skip
     environment = {**os.environ, "MI204_FIGURES": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    # Where the tests run in the background, the shell has them, and what they start, ignore Ctrl-C; a program
+    # started while a signal is handled gets that signal's default. (A preexec_fn would fork, of which jax warns.)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "labs.cifar_cnn", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, cwd=ROOT, env=environment,
-        # Where the tests run in the background, the shell has them, and what they start, ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    signal.signal(signal.SIGINT, handler)
     best = tmp_path / "cifar_cnn" / "runs"
     deadline = time.monotonic() + 120
     # Epoch 1 is recorded by the time the weights of epoch 2 are kept.
@@ -347,5 +376,5 @@ def test_the_course_run_on_cifar10_is_the_courses():
     assert 0.34 <= np.mean([run.history["val_acc"][-1] for run in course]) <= 0.46
     assert 0.38 <= np.mean([run.measures["test_acc"] for run in resumed]) <= 0.48
     answer = cifar_cnn.overfitting_seen(results)
-    assert answer.variant == "answer"
+    assert answer.texts == ("answer",)
     assert 3 <= answer.values["epoch"] <= 16

@@ -26,7 +26,7 @@ def size(results):
 @answers("1.2")
 def accuracy(results):
     accuracy = results.values["accuracy"]
-    return Answer({"accuracy": accuracy}, variant="good" if accuracy > 0.5 else "answer")
+    return Answer({"accuracy": accuracy}, texts=("good",) if accuracy > 0.5 else ("answer",))
 
 
 def helper(results):
@@ -129,7 +129,7 @@ def test_an_answer_in_each_language(lab):
         (0.875, "fr", "Bien : 0,88."),
     ],
 )
-def test_the_variant_depends_on_what_was_measured(lab, accuracy, language, text):
+def test_the_text_depends_on_what_was_measured(lab, accuracy, language, text):
     question = questions.of_lab(lab())["1.2"]
     rendered = question.render(Results("toy", {}, "sample", {}, values={"accuracy": accuracy}), language)
     assert rendered.endswith(f"\n\n{text}\n")
