@@ -12,11 +12,9 @@ Results and figures go to figures/cifar_cnn. Ctrl-C stops; the same command goes
 # %%
 from __future__ import annotations
 
-import hashlib
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -42,6 +40,7 @@ from mi204 import (
     questions,
     settings,
     splits,
+    studies,
     tables,
     training,
 )
@@ -428,13 +427,13 @@ def run(
     planned = {name: _plan(name, config) for name in needed if name not in ("course", "deep")}
     _check(config, [each for plan in planned.values() for _, each in plan], data)
     results = Results(
-        "cifar_cnn", json_ready(config), data.source, backend.environment(),
+        "cifar_cnn", studies.json_ready(config), data.name, data.source, backend.environment(),
         values={
             "notice": data.notice, "classes": list(data.classes), "layers": models.describe(build_model(config)),
         },
     )
     _describe_images(results, split(config, data)["train"])
-    for seeded in _seeded(config, config.n_seeds):
+    for seeded in studies.seeded(config, config.n_seeds):
         if "course" in needed:
             _course(results, seeded, data, folder, verbose=int(progress))
         if "deep" in needed:
@@ -445,19 +444,15 @@ def run(
             def train_setting(path: Path, changed=changed) -> Run:
                 return train(changed, split(changed, data), path)[1]
 
-            remembered = training.remembered(folder, _identity(changed, data), train_setting)
+            remembered = studies.remembered(folder, _identity(changed, data), train_setting)
             results.runs.append(replace(remembered, study=name, setting=setting))
     return results
-
-
-def _seeded(config: Config, n_seeds: int) -> list[Config]:
-    return [replace(config, seed=config.seed + i) for i in range(n_seeds)]
 
 
 def _plan(name: str, config: Config) -> list[tuple[str, Config]]:
     """List the runs of a study: its settings, once per seed."""
     n_seeds = max(config.n_seeds, config.optimizer_seeds) if name == "optimizer" else config.n_seeds
-    return [pair for seeded in _seeded(config, n_seeds) for pair in study(name, seeded).items()]
+    return [pair for seeded in studies.seeded(config, n_seeds) for pair in study(name, seeded).items()]
 
 
 def _check(config: Config, planned: list[Config], data: ImageDataset) -> None:
@@ -472,34 +467,32 @@ def _check(config: Config, planned: list[Config], data: ImageDataset) -> None:
         training.load_weights(build_model(config), config.checkpoint)
 
 
-def json_ready(config: Config) -> dict:
-    """Give the settings as JSON holds them."""
-    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(config).items()}
-
-
 def _identity(config: Config, data: ImageDataset, start: Path | None = None) -> dict:
-    """Give all that a training depends on: code, settings, data, backend, the weights it starts from."""
-    elsewhere = {
-        "preset", "questions", "data", "language", "n_seeds", "optimizer_seeds", "batch_sizes", "deep_epochs",
-        "ablation_epochs", "resume_batch_size", "resume_epochs", "checkpoint",
-    }
-    own = {key: value for key, value in json_ready(config).items() if key not in elsewhere}
-    code = training.code_key(
-        augment, backend, models, preprocessing, splits, training, split, build_model, augmentation, train, predictions
+    """Give all that a training depends on."""
+    return studies.identity(
+        config,
+        without={
+            "preset", "questions", "data", "language", "n_seeds", "optimizer_seeds", "batch_sizes", "deep_epochs",
+            "ablation_epochs", "resume_batch_size", "resume_epochs", "checkpoint",
+        },
+        source=data.source,
+        code=(
+            augment, backend, models, preprocessing, splits, training, split, build_model, augmentation, train,
+            predictions,
+        ),
+        start=start,
     )
-    started = hashlib.sha256(start.read_bytes()).hexdigest() if start else None
-    return {**own, **backend.environment(), "source": data.source, "code": code, "start": started}
 
 
 def _course(results: Results, config: Config, data: ImageDataset, folder: Path, verbose: int) -> None:
     """Train the handout's network (II.4), go on from its best model (II.5), measure and look inside (III, IV)."""
     subsets = split(config, data)
-    checkpoints = folder / training.run_key(_identity(config, data))
+    checkpoints = folder / studies.run_key(_identity(config, data))
     epochs = tuple(epoch for epoch in (0, 1, 2, 5, 10, 20) if epoch <= config.epochs)
     _, first, _ = train(config, subsets, checkpoints, keep_epochs=epochs, verbose=verbose)
     resumed = replace(config, batch_size=config.resume_batch_size, epochs=config.resume_epochs)
     start = config.checkpoint or checkpoints / "best.keras"
-    continued = folder / training.run_key(_identity(resumed, data, start))
+    continued = folder / studies.run_key(_identity(resumed, data, start))
     model, second, predicted = train(resumed, subsets, continued, start=start, verbose=verbose)
     results.runs += [replace(first, study="course"), replace(second, study="resumed")]
     if config.seed != results.config["seed"]:
@@ -520,7 +513,7 @@ def _course(results: Results, config: Config, data: ImageDataset, folder: Path, 
 def _deep(results: Results, config: Config, data: ImageDataset, folder: Path, verbose: int) -> None:
     """Train the deeper network, measure it and look inside."""
     subsets = split(config, data)
-    checkpoints = folder / training.run_key(_identity(config, data))
+    checkpoints = folder / studies.run_key(_identity(config, data))
     model, trained, predicted = train(config, subsets, checkpoints, verbose=verbose)
     results.runs.append(replace(trained, study="deep"))
     if config.seed != results.config["seed"]:
@@ -529,7 +522,7 @@ def _deep(results: Results, config: Config, data: ImageDataset, folder: Path, ve
     noise = np.random.default_rng(config.seed).normal(size=(250, 32, 32, 3)).astype(np.float32)
     stages = [f"stage_{i}" for i in range(len(config.filters))]
     results.values |= {
-        "deep_layers": models.describe(model), "deep_config": json_ready(config), "deep_stages": stages,
+        "deep_layers": models.describe(model), "deep_config": studies.json_ready(config), "deep_stages": stages,
         "noise_confidence": float(training.predict(model, noise).max(axis=1).mean()),
     }
     maps = training.predict(activations.layer_outputs(model, stages), subsets["test"].x[:N_SHOWN])
@@ -885,35 +878,12 @@ def evaluation(results: Results) -> list[pd.DataFrame]:
 
 
 # %%
-def footer(results: Results, n_seeds: int, language: Language) -> str:
-    """Say where the numbers of a figure come from."""
-    first_seed = results.config["seed"]
-    return " · ".join((
-        word(f"source_{results.source}", language),
-        f"{results.environment['backend']}, keras {results.environment['keras']}",
-        f"{word('seed', language)} {first_seed}"
-        if n_seeds == 1
-        else f"{word('seeds', language)} {first_seed}–{first_seed + n_seeds - 1}",
-    ))
-
-
 def figures(results: Results, language: Language) -> dict[str, Figure]:
     """Draw every figure that these results allow, named by the question it answers."""
     classes = results.values["classes"]
     arrays = results.arrays
-    drawn: dict[str, Figure] = {}
-
-    def draw(
-        name: str, plot: Callable[..., Figure], *arguments: object, subject: Sequence[str] = (), n_seeds: int = 1,
-        **options: object,
-    ) -> None:
-        # Figure "4.2_batch_size" has title "title_batch_size"; a subject tells figures of one title apart.
-        title = word(f"title_{name.split('_', 1)[1]}", language)
-        if subject:
-            title += f" ({', '.join(translated(part, language) for part in subject)})"
-        drawn["_".join((name, *subject)).replace(" ", "_")] = plot(
-            *arguments, title=title, footer=footer(results, n_seeds, language), language=language, **options
-        )
+    album = plots.Album(results, language)
+    draw = album.draw
 
     def named(labels: np.ndarray) -> list[str]:
         return [classes[int(label)] for label in labels]
@@ -946,7 +916,7 @@ def figures(results: Results, language: Language) -> dict[str, Figure]:
     for number, study in (
         ("4.2", "batch_size"), ("4.3", "optimizer"), ("6.1", "depth"), ("6.1", "ablation"), ("7.2", "remedies"),
     ):
-        _draw_study(results, draw, study, number, language)
+        _draw_study(results, album, study, number)
     if "resumed_masks" in arrays:
         draw("8.1_summed_masks", plots.summed_masks, arrays["test_images"], arrays["resumed_masks"])
         for i, maps in enumerate(arrays["resumed_maps"]):
@@ -964,17 +934,18 @@ def figures(results: Results, language: Language) -> dict[str, Figure]:
         draw("8.2_maps_deep", plots.feature_maps, arrays["test_images"][0], maps[..., :N_MAPS], subject=[stage])
     if "deep_layers" in results.values:
         draw("6.2_network_deep", plots.model_graph, results.values["deep_layers"])
-    return drawn
+    return album.figures
 
 
-def _draw_study(results: Results, draw: Callable[..., None], study: str, number: str, language: Language) -> None:
+def _draw_study(results: Results, album: plots.Album, study: str, number: str) -> None:
     """Draw the curves of a study, the test accuracies, and for batch sizes the times."""
     runs = results.of_study(study)
     n_seeds = len({each.seed for each in runs})
     if not runs:
         return
+    language = album.language
     names = {each.setting: translated(tables.setting_name(each.setting), language) for each in runs}
-    draw(f"{number}_{study}", plots.study, runs, names=names, n_seeds=n_seeds)
+    album.draw(f"{number}_{study}", plots.study, runs, names=names, n_seeds=n_seeds)
     measured = {"accuracy": (lambda each: 100 * test_accuracy(each), f"{word('test_accuracy', language)} (%)")}
     if study == "batch_size":
         measured |= {
@@ -983,7 +954,7 @@ def _draw_study(results: Results, draw: Callable[..., None], study: str, number:
         }
     for name, (value, label) in measured.items():
         values = {names[setting]: seeds for setting, seeds in tables.by_setting(runs, value).items()}
-        draw(f"{number}_{study}_{name}", plots.bars, values, ylabel=label, n_seeds=n_seeds)
+        album.draw(f"{number}_{study}_{name}", plots.bars, values, ylabel=label, n_seeds=n_seeds)
 
 
 # %% [markdown]
@@ -997,8 +968,7 @@ def main(config: Config) -> None:
     asked = questions.of_lab(sys.modules[__name__])
     questions.choose(asked, config.questions)
     data = load_data(config)
-    if data.notice:
-        print(word("sample_used", config.language), data.notice, sep="\n")
+    cli.print_notice(data.name, data.notice, config.language)
     model = build_model(config, len(data.classes))
     model.summary()
     if not models.plot_model(model, folder / "plot_model.png"):

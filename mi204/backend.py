@@ -46,13 +46,7 @@ def prepare() -> None:
             f"Expected the backend to be one of {', '.join(BACKENDS)}, received {name!r}. "
             "Set the environment variable KERAS_BACKEND to one of them, or unset it."
         )
-    if importlib.util.find_spec(name) is None:
-        extra = "." if name == "tensorflow" else f'".[{name}]"'
-        raise SettingError(
-            f"Expected the backend {name} to be installed, but Python does not find it. "
-            f"Install it with: pip install -e {extra} (in the project's folder), or choose another: "
-            f"KERAS_BACKEND={' or '.join(other for other in BACKENDS if other != name)}."
-        )
+    require(name, f"KERAS_BACKEND={' or '.join(other for other in BACKENDS if other != name)}")
     if name == "jax":
         # The networks of a study are often the same: XLA compiles each once for this process, not once per training.
         folder = tempfile.mkdtemp(prefix="mi204-jax-")
@@ -62,6 +56,19 @@ def prepare() -> None:
     # Start-up notices of tensorflow, and its advice about retracing: each network of a study must be traced once.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def require(name: str, alternative: str) -> None:
+    """Prove that tensorflow, jax or torch is installed.
+
+    Raises SettingError saying which extra to install, or which ``alternative`` to choose.
+    """
+    if importlib.util.find_spec(name) is None:
+        extra = "." if name == "tensorflow" else f'".[{name}]"'
+        raise SettingError(
+            f"Expected {name} to be installed, but Python does not find it. "
+            f"Install it with: pip install -e {extra} (in the project's folder), or choose another: {alternative}."
+        )
 
 
 def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
@@ -183,7 +190,7 @@ def environment() -> dict[str, str]:
     return {
         "backend": name,
         "keras": keras.__version__,
-        name: _version(name),
+        name: version(name),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -191,7 +198,7 @@ def environment() -> dict[str, str]:
     }
 
 
-def _version(package: str) -> str:
+def version(package: str) -> str:
     """Give the version of an installed package; tensorflow's processor-only wheel has a name of its own."""
     for distribution in (package, f"{package}-cpu"):
         try:

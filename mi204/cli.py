@@ -11,7 +11,7 @@ import tyro
 
 from mi204 import paths, results
 from mi204.errors import SettingError, UserError
-from mi204.language import Language, word
+from mi204.language import Language, fill, word
 from mi204.questions import Question, of_lab
 
 
@@ -61,10 +61,16 @@ def guarded(action: Callable[[], None]) -> None:
         sys.exit(130)
 
 
+def print_notice(name: str, notice: str, language: Language) -> None:
+    """Say, where it does, that the procedural sample replaces the data set ``name``, and why."""
+    if notice:
+        print(fill(word("sample_used", language), {"data": name}, language), notice, sep="\n")
+
+
 def print_answers(outcome: results.Results, chosen: Sequence[Question], language: Language) -> None:
     """Print where the numbers come from, the answers that these results allow, and how to have the others."""
     measured = ", ".join(f"{name} {value}" for name, value in outcome.environment.items())
-    print(f"\n{word(f'source_{outcome.source}', language)} · {measured}\n")
+    print(f"\n{outcome.provenance(language)} · {measured}\n")
     done = {run.study for run in outcome.runs}
     for question in chosen:
         if set(question.needs) <= done:

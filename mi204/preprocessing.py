@@ -25,6 +25,18 @@ def standardize_like(images: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return ((images - mean) / _divisor(mean, deviation)).astype(np.float32)
 
 
+def standardize_pixels(images: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Centre and scale each pixel by its mean and (unbiased) standard deviation over the ``reference`` images.
+
+    Both are ``(n, h, w, c)``; the result is float32. A pixel that is constant in the reference is only centred.
+    Handout 004, question 1.6.
+    """
+    mean = reference.mean(axis=0, dtype=np.float64)
+    deviation = reference.std(axis=0, dtype=np.float64, ddof=1)
+    # In float32: the images may be as large as all of Fashion-MNIST.
+    return (images - mean.astype(np.float32)) / _divisor(mean, deviation).astype(np.float32)
+
+
 def _divisor(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     # A constant channel deviates by the rounding of its mean: divide that by 1, not by something as small.
     return np.where(deviation > 1e-9 * np.maximum(np.abs(mean), 1.0), deviation, 1.0)

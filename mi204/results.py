@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from mi204 import paths
 from mi204.errors import DataError
+from mi204.language import Language, fill, word
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Results:
 
     lab: str
     config: dict[str, Any]
+    data: str
+    """Name of the data set, such as ``CIFAR-10``."""
     source: str
     """``real`` or ``sample``: where the data came from."""
     environment: dict[str, str]
@@ -53,6 +56,10 @@ class Results:
     def of_study(self, study: str) -> list[Run]:
         """Give the runs of one study, in the order they were made."""
         return [run for run in self.runs if run.study == study]
+
+    def provenance(self, language: Language) -> str:
+        """Name the data set, or say that the sample stood in for it."""
+        return self.data if self.source == "real" else fill(word("source_sample", language), vars(self), language)
 
     def save(self, folder: Path) -> None:
         """Write ``results.json`` and ``arrays.npz``, each whole or not at all."""

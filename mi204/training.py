@@ -4,13 +4,10 @@ The batches are made here with numpy, from the seed and the number of the epoch:
 backend, and a training that was interrupted goes on exactly as if it had not been.
 """
 
-import hashlib
-import inspect
 import json
-import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -22,7 +19,6 @@ from mi204 import backend, paths
 from mi204.arithmetic import steps_per_epoch
 from mi204.errors import DataError, SettingError
 from mi204.metrics import best_epoch
-from mi204.results import Run
 
 OptimizerName = Literal["sgd", "momentum", "nesterov", "adam"]
 ScheduleName = Literal["constant", "cosine"]
@@ -39,7 +35,7 @@ class History:
     """What a training measured, epoch by epoch."""
 
     metrics: dict[str, list[float]] = field(default_factory=dict)
-    """``loss``, ``acc``, ``val_loss``, ``val_acc``."""
+    """``loss``, ``acc``, ``val_loss``, ``val_acc``, and what callbacks added."""
     epoch_seconds: list[float] = field(default_factory=list)
     """Wall time of each epoch, validation included, saving not."""
     finished: bool = False
@@ -122,6 +118,7 @@ def fit(
     augmentation: Augmentation | None = None,
     patience: int | None = None,
     keep_epochs: tuple[int, ...] = (),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 0,
 ) -> History:
     """Compile and train ``model``; go on from ``folder`` where an earlier call stopped.
@@ -129,7 +126,8 @@ def fit(
     ``folder`` receives ``best.keras`` (highest validation accuracy so far, saved per epoch), ``history.json``, the
     state to resume from, and ``epoch_<n>.weights.h5`` for each n of ``keep_epochs`` (0 = before training). With
     ``patience``, training ends when the validation loss has not improved for that many epochs, and the model gets the
-    weights of ``best.keras``. ``x`` is ``(n, h, w, c)``, ``y`` one-hot ``(n, k)``.
+    weights of ``best.keras``. What ``callbacks`` add to the logs at the end of an epoch is recorded too.
+    ``x`` is ``(n, h, w, c)``, ``y`` one-hot ``(n, k)``.
 
     Ctrl-C raises Interrupted after the last whole epoch was saved. Raises SettingError for sizes out of range,
     DataError when the folder belongs to another network, StorageError when it cannot be written.
@@ -162,7 +160,7 @@ def fit(
                 shuffle=False,  # the generator does it
                 validation_data=validation,
                 validation_batch_size=250,
-                callbacks=[recorder],
+                callbacks=[*callbacks, recorder],
                 verbose=verbose,
             )
         except KeyboardInterrupt:
@@ -312,42 +310,6 @@ def load_weights(model: keras.Model, path: Path) -> None:
             f"Expected weights for the network {model.name!r} ({len(model.layers)} layers, "
             f"{model.count_params():,} parameters) in {path}, received a file that does not fit: {reason} "
             "Give a file saved from the same architecture."
-        ) from error
-
-
-def run_key(settings: dict[str, Any]) -> str:
-    """Name a run by its settings: equal settings, equal name."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def code_key(*code: Any) -> str:
-    """Name the source of modules and functions: what other code has measured is another run."""
-    return hashlib.sha256("".join(inspect.getsource(part) for part in code).encode()).hexdigest()[:16]
-
-
-def remembered(folder: Path, settings: dict[str, Any], train: Callable[[Path], Run]) -> Run:
-    """Give the run that ``settings`` describe: read from ``folder`` if it was finished there before, else trained.
-
-    ``train`` receives a folder for its checkpoints, which is removed once the run is written as ``<key>.json``.
-    """
-    key = run_key(settings)
-    record = folder / f"{key}.json"
-    if record.exists():
-        return read_run(record)
-    run = train(folder / key)
-    text = json.dumps(asdict(run), indent=1)
-    paths.write_atomically(record, lambda path: path.write_text(text, encoding="utf-8"))
-    shutil.rmtree(folder / key, ignore_errors=True)
-    return run
-
-
-def read_run(record: Path) -> Run:
-    """Read a run written by ``remembered``; raises DataError when the file is damaged."""
-    try:
-        return Run(**json.loads(record.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise DataError(
-            f"Expected a finished run in {record}, received something else ({error}). Delete the file to train again."
         ) from error
 
 

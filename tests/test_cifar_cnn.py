@@ -246,7 +246,7 @@ def deep_results(**ablation: float) -> Results:
             dict.fromkeys(("validation_acc", "test_acc", "test_acc_one_view"), accuracy))
         for (study, setting), accuracy in accuracies.items()
     ]  # fmt: skip
-    return Results("cifar_cnn", {"n_seeds": 1, "n_test": 1000}, "real", {}, runs)
+    return Results("cifar_cnn", {"n_seeds": 1, "n_test": 1000}, "CIFAR-10", "real", {}, runs)
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

@@ -12,7 +12,7 @@ from mi204.language import Word, word
 from mi204.questions import Answer, Question
 from mi204.results import Results
 
-RESULTS = Results("toy", {}, "sample", {}, values={"n_images": 12_345, "accuracy": 0.425})
+RESULTS = Results("toy", {}, "numbers", "sample", {}, values={"n_images": 12_345, "accuracy": 0.425})
 CODE = """
 from mi204.language import Word
 from mi204.questions import Answer, answers
@@ -131,7 +131,7 @@ def test_an_answer_in_each_language(lab):
 )
 def test_the_text_depends_on_what_was_measured(lab, accuracy, language, text):
     question = questions.of_lab(lab())["1.2"]
-    rendered = question.render(Results("toy", {}, "sample", {}, values={"accuracy": accuracy}), language)
+    rendered = question.render(Results("toy", {}, "numbers", "sample", {}, values={"accuracy": accuracy}), language)
     assert rendered.endswith(f"\n\n{text}\n")
 
 

@@ -21,6 +21,7 @@ def made(**changed):
     content = {
         "lab": "toy",
         "config": {"seed": 3, "filters": [8, 16], "patience": None},
+        "data": "Numbers",
         "source": "sample",
         "environment": {"backend": "tensorflow", "machine": "2 cœurs"},
         "runs": runs,
@@ -31,6 +32,11 @@ def made(**changed):
         },
     }
     return Results(**content | changed)
+
+
+def test_the_sample_is_never_taken_for_the_data():
+    assert made(source="real").provenance("fr") == "Numbers"
+    assert made().provenance("en") == "procedural sample, NOT Numbers"
 
 
 def names(folder):

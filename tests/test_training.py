@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from mi204 import training
 from mi204.errors import DataError, SettingError, StorageError
-from mi204.results import Run
 
 EPOCHS = 4
 
@@ -290,32 +289,6 @@ def test_folder_that_cannot_be_written_is_named(quadrants, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="MI204_FIGURES"):
         train(build(), quadrants, tmp_path / "file" / "run")
-
-
-# --- remembering ---
-
-
-def test_a_run_is_made_once(tmp_path):
-    calls = []
-
-    def make(folder):
-        calls.append(folder)
-        folder.mkdir()
-        return Run("study", "a", 0, 32, 10, {"loss": [0.5]}, [1.0], {"test_acc": 0.25})
-
-    first = training.remembered(tmp_path, {"a": 1, "b": (2, 3)}, make)
-    assert training.remembered(tmp_path, {"b": (2, 3), "a": 1}, make) == first
-    assert len(calls) == 1
-    assert not calls[0].exists()
-    training.remembered(tmp_path, {"a": 2, "b": (2, 3)}, make)
-    assert len(calls) == 2
-
-
-def test_a_damaged_run_is_refused(tmp_path):
-    key = training.run_key({"a": 1})
-    (tmp_path / f"{key}.json").write_text("{}")
-    with pytest.raises(DataError, match="Delete the file"):
-        training.remembered(tmp_path, {"a": 1}, lambda folder: None)
 
 
 # --- optimisers ---

@@ -5,6 +5,7 @@ Torch and numpy alone: no Keras. ``mi204.models`` builds the same networks for t
 
 import logging
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from mi204.architectures import NetworkConfiguration
 from mi204.arithmetic import steps_per_epoch
 from mi204.datasets import fashion_mnist
 
-__all__ = ["NetworkConfiguration", "Trainer", "gradient_norm", "jacobian_norm", "keras_weights"]
+__all__ = ["NetworkConfiguration", "Trainer", "gradient_norm", "jacobian_norm", "keras_weights", "train"]
 
 N_VALIDATION = 2000
 """Images of the official test set that serve for validation, the first ones; training is logged on as many."""
@@ -109,15 +110,11 @@ class Trainer:
         if data.notice:
             _log.warning(data.notice)
 
-        def tensors(images: np.ndarray, labels: np.ndarray) -> Subset:
-            x = torch.from_numpy(images.transpose(0, 3, 1, 2).astype(np.float32))
-            return x, torch.from_numpy(labels)
-
         n = N_VALIDATION
         return (
-            tensors(data.x_train, data.y_train),
-            tensors(data.x_test[:n], data.y_test[:n]),
-            tensors(data.x_test[n:], data.y_test[n:]),
+            _tensors(data.x_train, data.y_train),
+            _tensors(data.x_test[:n], data.y_test[:n]),
+            _tensors(data.x_test[n:], data.y_test[n:]),
         )
 
     @staticmethod
@@ -269,6 +266,61 @@ def _dense(
         layers += [nn.Linear(features, units), activation]
         features = units
     return [*layers, nn.Linear(features, n_classes), nn.Softmax(dim=1)]
+
+
+class _Timed(Trainer):
+    """A Trainer that takes its data as given, times its epochs and says when one ends."""
+
+    def __init__(self, subsets: tuple[Subset, Subset, Subset], on_epoch: Callable[[], None], **settings) -> None:
+        self.load_dataset = lambda datapath: subsets
+        super().__init__(**settings)
+        self.on_epoch = on_epoch
+        self.epoch_seconds: list[float] = []
+
+    def log_metrics(self, *sets: Tensor) -> None:
+        super().log_metrics(*sets)
+        if len(self.train_logs["train_loss"]) > 1:
+            self.epoch_seconds.append(time.perf_counter() - self.epoch_start)
+            self.on_epoch()
+        self.epoch_start = time.perf_counter()
+
+
+def train(
+    subsets: dict[str, tuple[np.ndarray, np.ndarray]],
+    network_type: str,
+    configuration: NetworkConfiguration,
+    *,
+    seed: int,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    activation: str,
+    normalization: bool,
+    on_epoch: Callable[[], None],
+) -> tuple[Trainer, list[float]]:
+    """Train a Trainer's network on the given ``train``, ``validation`` and ``test`` images (n, h, w, c) and labels.
+
+    Calls ``on_epoch`` after each epoch; gives the Trainer, with its logs, and the wall time of each epoch in seconds,
+    logging included.
+    """
+    torch.manual_seed(seed)
+    trainer = _Timed(
+        tuple(_tensors(*subsets[name]) for name in ("train", "validation", "test")),
+        on_epoch,
+        network_type=network_type,
+        net_config=configuration,
+        lr=learning_rate,
+        batch_size=batch_size,
+        activation_name=activation,
+        normalization=normalization,
+    )
+    trainer.train_loop(epochs)
+    return trainer, trainer.epoch_seconds
+
+
+def _tensors(images: np.ndarray, labels: np.ndarray) -> Subset:
+    x = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32))
+    return x, torch.from_numpy(labels)
 
 
 def keras_weights(network: nn.Module) -> list[np.ndarray]:

@@ -4,21 +4,27 @@ Every function takes ``title`` and ``footer``, already in the language of the fi
 Figures are 7 inches wide (a page) unless their function says otherwise, so that 8 points stay 8 points in print.
 """
 
+from mi204.plots._album import Album
 from mi204.plots._bars import bars, class_accuracies
-from mi204.plots._curves import learning_curves, study
+from mi204.plots._curves import learning_curves, quantity, study
+from mi204.plots._frame import localised
 from mi204.plots._graph import model_graph
-from mi204.plots._images import examples, feature_maps, maps_over_epochs, standardised, summed_masks
+from mi204.plots._images import examples, feature_maps, heat_map, maps_over_epochs, standardised, summed_masks
 from mi204.plots._matrices import confusion_matrix
 
 __all__ = [
+    "Album",
     "bars",
     "class_accuracies",
     "confusion_matrix",
     "examples",
     "feature_maps",
+    "heat_map",
     "learning_curves",
+    "localised",
     "maps_over_epochs",
     "model_graph",
+    "quantity",
     "standardised",
     "study",
     "summed_masks",

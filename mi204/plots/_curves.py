@@ -73,11 +73,7 @@ def study(
     panels = figure.subplots(1, 2)
     handles = []
     for index, setting in enumerate(settings):
-        # beyond eight settings the colours come again, with other markers
-        look = {
-            "color": COLOURS[index % len(COLOURS)],
-            "marker": MARKERS[(index + index // len(COLOURS)) % len(MARKERS)],
-        }
+        look = _look(index)
         histories = [run.history for run in runs if run.setting == setting]
         for (axes, name, scale), (prefix, line) in product(
             ((panels[0], "loss", 1), (panels[1], "acc", 100)), (("", TRAINING), ("val_", VALIDATION))
@@ -92,16 +88,69 @@ def study(
     panels[1].set_ylabel(f"{word('accuracy', language).capitalize()} (%)")
     for axes in panels:
         _epoch_axis(axes, max(len(run.history["loss"]) for run in runs), language)
-    longest = max(len(handle.get_label()) for handle in handles)
-    legend_below(figure, handles, columns=max(1, min(4, int(72 * PAGE / (CHARACTER * longest + 50)))))
+    legend_below(figure, handles, columns=_columns(handles))
     return finish(figure, language)
 
 
-def _mean_curve(axes: Axes, curves: list[list[float]], scale: float, **look) -> None:
+@styled
+def quantity(
+    runs: list[Run],
+    lines: dict[str, str],
+    *,
+    ylabel: str,
+    scale: float = 1,
+    first_epoch: int = 1,
+    logarithmic: bool = False,
+    names: dict[str, str] | None = None,
+    title: str,
+    footer: str,
+    language: Language,
+) -> Figure:
+    """Compare one quantity between settings, against the epochs; mean over the seeds, in a band of one deviation.
+
+    ``lines`` gives the entries of the runs' history and what to call each: one, or two told apart by the line style.
+    ``first_epoch`` is that of their first value, 0 where it was measured before training too; values are multiplied by
+    ``scale``. ``names`` gives the settings' names in the language.
+    """
+    settings = list(dict.fromkeys(run.setting for run in runs))
+    figure = new_figure(3.8, title=title, footer=footer)
+    axes = figure.add_subplot()
+    styles = dict(zip(lines, (TRAINING, VALIDATION) if len(lines) == 2 else (VALIDATION,), strict=True))
+    handles = []
+    for index, setting in enumerate(settings):
+        look = _look(index)
+        for name, line in styles.items():
+            values = [run.history[name] for run in runs if run.setting == setting]
+            _mean_curve(axes, values, scale, first_epoch, linestyle=line, **look)
+        handles.append(Line2D([], [], label=(names or {}).get(setting, setting), **look))
+    if len(lines) > 1:
+        handles += [Line2D([], [], color="black", linestyle=styles[name], label=lines[name]) for name in lines]
+    if logarithmic:
+        axes.set_yscale("log")
+    axes.set_ylabel(ylabel)
+    _epoch_axis(axes, max(len(run.history[next(iter(lines))]) for run in runs) + first_epoch - 1, language, first_epoch)
+    legend_below(figure, handles, columns=_columns(handles))
+    return finish(figure, language)
+
+
+def _look(index: int) -> dict[str, str]:
+    # beyond eight settings the colours come again, with other markers
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[(index + index // len(COLOURS)) % len(MARKERS)],
+    }
+
+
+def _columns(handles: list[Line2D]) -> int:
+    longest = max(len(handle.get_label()) for handle in handles)
+    return max(1, min(4, int(72 * PAGE / (CHARACTER * longest + 50))))
+
+
+def _mean_curve(axes: Axes, curves: list[list[float]], scale: float, first_epoch: int = 1, **look) -> None:
     n_epochs = min(map(len, curves))
     values = scale * np.array([curve[:n_epochs] for curve in curves])
     values[~np.isfinite(values)] = np.nan  # where a run diverged, its setting's curve stops
-    epochs, mean = np.arange(1, n_epochs + 1), values.mean(axis=0)
+    epochs, mean = np.arange(first_epoch, first_epoch + n_epochs), values.mean(axis=0)
     axes.plot(epochs, mean, markevery=_marker_step(n_epochs), **look)
     if len(curves) > 1:
         deviation = values.std(axis=0, ddof=1)
@@ -112,9 +161,9 @@ def _marker_step(n_epochs: int) -> int:
     return max(1, n_epochs // 8)
 
 
-def _epoch_axis(axes: Axes, n_epochs: int, language: Language) -> None:
+def _epoch_axis(axes: Axes, n_epochs: int, language: Language, first_epoch: int = 1) -> None:
     step = next(step for step in (1, 5, 10, 50, 100, 500, 1000, n_epochs) if n_epochs <= 10 * step)
-    axes.set_xticks(sorted({1, *range(step, n_epochs + 1, step)}))
-    axes.set_xlim(0.5, n_epochs + 0.5)
+    axes.set_xticks(sorted({first_epoch, *range(step, n_epochs + 1, step)}))
+    axes.set_xlim(first_epoch - 0.5, n_epochs + 0.5)
     axes.set_xlabel(word("epoch", language).capitalize())
     axes.grid(axis="y")

@@ -47,6 +47,18 @@ def examples(
 
 
 @styled
+def heat_map(image: np.ndarray, *, label: str, title: str, footer: str, language: Language) -> Figure:
+    """Draw an array (h, w) in grey, with rows and columns numbered, beside the scale of its values, ``label``."""
+    figure = new_figure(4.2, title=title, footer=footer)
+    axes = figure.add_subplot()
+    shown = axes.imshow(image, cmap="gray_r", vmin=0, vmax=image.max() or 1)
+    axes.set_xlabel(word("column", language).capitalize())
+    axes.set_ylabel(word("row", language).capitalize())
+    figure.colorbar(shown, label=label)
+    return finish(figure, language)
+
+
+@styled
 def standardised(
     original_image: np.ndarray, standardised_image: np.ndarray, *, title: str, footer: str, language: Language
 ) -> Figure:

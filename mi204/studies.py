@@ -1,0 +1,74 @@
+"""Runs of a study: each known by all that it depends on, and trained once."""
+
+import hashlib
+import inspect
+import json
+import shutil
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from mi204 import backend, paths
+from mi204.errors import DataError
+from mi204.results import Run
+
+
+def json_ready(config: Any) -> dict[str, Any]:
+    """Give the settings of a lab as JSON holds them."""
+    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(config).items()}
+
+
+def seeded(config: Any, n_seeds: int) -> list[Any]:
+    """Repeat settings with the seeds ``seed, seed + 1, …``."""
+    return [replace(config, seed=config.seed + i) for i in range(n_seeds)]
+
+
+def identity(
+    config: Any, *, without: Collection[str], source: str, code: Sequence[Any], start: Path | None = None
+) -> dict[str, Any]:
+    """Give all that a training depends on: settings, code, data, backend, the weights it starts from.
+
+    ``without`` names the settings that change what is run or shown, not how one network is trained. ``code`` lists
+    modules and functions: what other code has measured is another run. ``source`` says where the data came from.
+    """
+    settings = {key: value for key, value in json_ready(config).items() if key not in without}
+    text = "".join(inspect.getsource(part) for part in code)
+    return {
+        **settings,
+        **backend.environment(),
+        "source": source,
+        "code": hashlib.sha256(text.encode()).hexdigest()[:16],
+        "start": hashlib.sha256(start.read_bytes()).hexdigest() if start else None,
+    }
+
+
+def run_key(identity: dict[str, Any]) -> str:
+    """Name a run by its identity: equal settings, equal name."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def remembered(folder: Path, identity: dict[str, Any], train: Callable[[Path], Run]) -> Run:
+    """Give the run of this identity: read from ``folder`` if it was finished there before, else trained.
+
+    ``train`` receives a folder for its checkpoints, which is removed once the run is written as ``<key>.json``.
+    """
+    key = run_key(identity)
+    record = folder / f"{key}.json"
+    if record.exists():
+        return read_run(record)
+    run = train(folder / key)
+    text = json.dumps(asdict(run), indent=1)
+    paths.write_atomically(record, lambda path: path.write_text(text, encoding="utf-8"))
+    shutil.rmtree(folder / key, ignore_errors=True)
+    return run
+
+
+def read_run(record: Path) -> Run:
+    """Read a run written by ``remembered``; raises DataError when the file is damaged."""
+    try:
+        return Run(**json.loads(record.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"Expected a finished run in {record}, received something else ({error}). Delete the file to train again."
+        ) from error
