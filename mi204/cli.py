@@ -112,16 +112,77 @@ def answers(lab: str, language: Language) -> None:
     print_answers(results.load(paths.figures(lab)), list(of_lab(module).values()), language)
 
 
+def grade(file: Path, output: Path | None, language: Language) -> None:
+    """Grade a submission of homework 004, part 1: print the checks, and write Gradescope's results.json if asked."""
+    from mi204.grading import __main__, grader
+
+    outcome = grader.grade(file, language)
+    if output:
+        __main__.write(outcome, output)
+    print(outcome.report())
+
+
+def grade_folder(folder: Path, output: Path | None, language: Language) -> None:
+    """Grade every Python file of a folder and its folders; write one CSV line each."""
+    from mi204.grading import summary
+
+    table = summary.table(folder, language)
+    if output:
+        paths.write_atomically(output, lambda path: table.to_csv(path, index=False))
+        print_paths([output], language)
+    else:
+        print(table.to_csv(index=False), end="")
+
+
+def bundle(path: Path, language: Language) -> None:
+    """Write the zip that Gradescope runs."""
+    from mi204.grading import bundle
+
+    bundle.write(path, language)
+    print_paths([path], language)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read and run ``python -m mi204 …``."""
     parser = argparse.ArgumentParser(
-        prog="python -m mi204", description="Look again at what a lab produced, without training."
+        prog="python -m mi204",
+        description="Look again at what a lab produced, without training; grade submissions of the homework.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     for command in (figures, answers):
         sub = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
         sub.add_argument("lab", help=f"one of {', '.join(labs())}")
-        sub.add_argument("--language", choices=("en", "fr"), default="en", help="language of what is written")
-        sub.set_defaults(command=command)
+        sub.set_defaults(run=lambda chosen, command=command: command(chosen.lab, chosen.language))
+        _add_language(sub)
+    _add_grade(commands)
     chosen = parser.parse_args(arguments)
-    guarded(lambda: chosen.command(chosen.lab, chosen.language))
+    guarded(lambda: chosen.run(chosen))
+
+
+def _add_language(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--language", choices=("en", "fr"), default="en", help="language of what is written")
+
+
+def _add_grade(commands: argparse._SubParsersAction) -> None:
+    sub = commands.add_parser(
+        "grade",
+        help=grade.__doc__,
+        description=f"{grade.__doc__} The file runs in a process of its own: at most 20 s to be imported, 5 s for each "
+        "of its functions' calls, 60 s in all, 250 MB of data; what it answers is judged outside. Needs torch.",
+    )
+    what = sub.add_mutually_exclusive_group(required=True)
+    what.add_argument("file", type=Path, nargs="?", help="the submission, a Python file")
+    what.add_argument("--summary", type=Path, metavar="FOLDER", help=grade_folder.__doc__)
+    what.add_argument("--bundle", type=Path, metavar="ZIP", help=bundle.__doc__)
+    sub.add_argument("--output", type=Path, help="where to write results.json, or the CSV of --summary")
+    _add_language(sub)
+
+    def run(chosen: argparse.Namespace) -> None:
+        if chosen.bundle:
+            bundle(chosen.bundle, chosen.language)
+        elif chosen.summary:
+            grade_folder(chosen.summary, chosen.output, chosen.language)
+        else:
+            grade(chosen.file, chosen.output, chosen.language)
+
+    sub.set_defaults(run=run)

@@ -1,0 +1,102 @@
+"""The inputs on which the functions of a submission are called, drawn afresh for each grading."""
+
+import numpy as np
+
+Cases = dict[str, tuple[str, dict]]
+"""Function and inputs by name of the case."""
+
+
+def draw(rng: np.random.Generator) -> Cases:
+    """Draw the inputs of every case."""
+    integers = lambda low, high, size: rng.permutation(np.arange(low, high))[:size].tolist()  # noqa: E731 - distinct
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype("float32")
+
+    def gradient_norm(*shapes: tuple[int, ...]) -> tuple[str, dict]:
+        return "gradient_norm", {"tensors": [normal(*s) for s in shapes], "weights": [normal(*s) for s in shapes]}
+
+    def activation(name: str) -> tuple[str, dict]:
+        return "create_activation_function", {"name": name, "x": normal(4, 5)}
+
+    def gradients(*shapes: tuple[int, ...]) -> tuple[str, dict]:
+        arrays = {"weights": [normal(*s) for s in shapes], "gradients": [normal(*s) for s in shapes]}
+        return "compute_gradient_norm", arrays
+
+    def evaluate(n: int) -> tuple[str, dict]:
+        images = {"X": normal(n, 1, 2, 3), "y": rng.integers(0, 4, n)}
+        return "evaluate", {"weights": weights, "batch_size": 8, **images}
+
+    weights = [normal(5, 6), normal(5), normal(4, 5), normal(4)]
+    batches = [[normal(8, 1, 2, 3), _one_hot(rng.integers(0, 4, 8), 4)] for _ in range(2)]
+    return {
+        "gradient_norm_one": gradient_norm((4, 3)),
+        "gradient_norm_same": gradient_norm((3, 2), (3, 2), (3, 2)),
+        "gradient_norm_shapes": gradient_norm((2, 3), (4,), (1, 2, 2)),
+        "jacobian_norm_vector": ("jacobian_norm", {"matrix": normal(3, 4), "x": normal(4)}),
+        "jacobian_norm_matrix": ("jacobian_norm", {"matrix": normal(3, 4), "x": normal(4, 2)}),
+        "activation_relu": activation("relu"),
+        "activation_tanh": activation("tanh"),
+        "activation_sigmoid": activation("sigmoid"),
+        "mlp": (
+            "create_mlp",
+            {
+                "x": 2 * normal(6, 2, 3, 5),
+                "configuration": [[3, 4], [3, 3], [1, 1], [0, 0], integers(8, 15, 3)],
+                "n_classes": int(rng.choice([4, 5, 7])),
+            },
+        ),
+        "cnn": (
+            "create_cnn",
+            {
+                "x": 2 * normal(6, 2, 44, 46),
+                "larger": 2 * normal(6, 2, 50, 47),
+                "configuration": [integers(4, 9, 2), [4, 3], [2, 1], [1, 2], integers(10, 16, 2)],
+                "n_classes": int(rng.choice([4, 5, 7])),
+            },
+        ),
+        "normalize": ("normalize", {"sets": [_images(rng, n, shift) for n, shift in ((20, 0), (7, 15), (9, -15))]}),
+        "one_hot_all": ("one_hot", {"y": rng.permutation(np.arange(12) % 6), "n_classes": 6}),
+        "one_hot_absent": ("one_hot", {"y": rng.permutation([1, 0, 3, 4, 1, 3, 5]), "n_classes": 8}),
+        "loss": ("compute_loss_and_accuracy", _loss(rng, None)),
+        "loss_zero": ("compute_loss_and_accuracy", _loss(rng, (0.0, 0.25))),
+        "loss_one": ("compute_loss_and_accuracy", _loss(rng, (1.0, 0.001))),
+        "gradients_one": gradients((3, 4)),
+        "gradients_shapes": gradients((3, 2, 2, 2), (3,), (5, 12), (5,)),
+        "training_step": (
+            "training_step",
+            {"weights": weights, "batches": batches, "optimizer_lr": 0.3, "lr": 0.05},
+        ),
+        "evaluate_whole": evaluate(24),
+        "evaluate_ragged": evaluate(27),
+    }
+
+
+def _one_hot(y: np.ndarray, n_classes: int) -> np.ndarray:
+    return np.eye(n_classes, dtype="float32")[y]
+
+
+def _images(rng: np.random.Generator, n: int, shift: float) -> list[np.ndarray]:
+    """Draw images whose pixels have means and deviations of their own, and labels."""
+    deviations = rng.uniform(2, 20, (3, 4))
+    pixels = shift + rng.uniform(50, 200, (3, 4)) + deviations * rng.normal(size=(n, 1, 3, 4))
+    return [pixels.astype("float32"), rng.integers(0, 10, n)]
+
+
+def _loss(rng: np.random.Generator, extreme: tuple[float, float] | None) -> dict:
+    """Draw probabilities (9, 5) and labels; in three rows the true class and the others have the ``extreme`` ones."""
+    n, n_classes = 9, 5
+    probabilities = rng.dirichlet(np.full(n_classes, 4.0), n) * 0.8 + 0.04
+    y = probabilities.argmax(axis=1)
+    wrong = rng.permutation(n)[: rng.integers(3, 6)]
+    y[wrong] = probabilities[wrong].argmin(axis=1)
+    if extreme:
+        true, others = extreme
+        rows = rng.permutation(n)[:3]
+        probabilities[rows] = others
+        probabilities[rows, y[rows]] = true
+    return {
+        "probabilities": probabilities.astype("float32"),
+        "y": _one_hot(y, n_classes),
+        "epsilon": float(np.round(rng.uniform(0.01, 0.03), 4)),
+    }

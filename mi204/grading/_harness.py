@@ -1,0 +1,291 @@
+"""The child: it has imported torch, and forks a process of its own for each attempt at running a submission.
+
+That process gets a new session, an empty temporary folder, limits of memory and file size, and, when the grader runs
+as root and others may read where Python, torch and mi204 are installed, the rights of nobody. What it prints goes to a
+file, what it answers to a pipe; its time is watched here, and here all that it started is killed. Windows cannot fork
+and has no ``resource``: there each attempt is a whole new process, with a limit of time alone.
+"""
+
+import ast
+import base64
+import contextlib
+import ctypes
+import faulthandler
+import os
+import select
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import types
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+
+from mi204.grading import _wire
+from mi204.grading._probes import MissingError, SignatureError, probe
+
+FILENAME = "solution.py"
+NOBODY = 65534
+FILE_BYTES = 16_000_000
+"""The largest file that a submission may write, its printed output included."""
+
+_OUTPUT_BYTES = 4000
+_STAND_INS = ("matplotlib", "PIL", "torchvision")
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+def serve() -> None:
+    """Answer each request on the standard input, one line each, until it is closed."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # a process that the submission detaches comes back to us, to be killed
+    out = os.fdopen(os.dup(1), "wb")
+    for line in sys.stdin.buffer:
+        out.write(_wire.dump(_attempt(_wire.load(line))))
+        out.flush()
+
+
+def run_once() -> None:
+    """Answer one request in this very process, for a system that cannot fork: answers as lines, then the end."""
+    request = _wire.load(sys.stdin.buffer.readline())
+    out = os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+
+    def send(message: dict) -> None:
+        out.write(_wire.dump(message))
+        out.flush()
+        watch(request["probe_seconds"])
+
+    def watch(seconds: float) -> None:
+        faulthandler.dump_traceback_later(seconds, exit=True)
+
+    watch(request["import_seconds"])
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        os.chdir(folder)
+        _session(request, send)
+        os._exit(0)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _attempt(request: dict) -> dict:
+    """Run one process on the request; give its lines, how it ended, and the beginning of what it printed."""
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryFile(dir=Path(folder).parent) as printed,
+    ):
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _become_child(folder, writer, printed.fileno(), request["megabytes"])
+                _session(request, lambda message: _write(writer, _wire.dump(message)))
+                os._exit(0)
+            finally:
+                os._exit(70)
+        os.close(writer)
+        received, ended = _watch(pid, reader, request)
+        os.close(reader)
+        _kill_all(pid)
+        printed.seek(0)
+        text = printed.read(_OUTPUT_BYTES).decode("utf-8", "replace")
+    return {"lines": received.decode("utf-8", "replace").splitlines(), "ended": ended, "printed": text}
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _watch(pid: int, reader: int, request: dict) -> tuple[bytes, dict]:
+    """Collect what the child writes until it ends, takes too long or writes too much; say which."""
+    start = time.monotonic()
+    last, limit = start, request["import_seconds"]
+    received = bytearray()
+    while True:
+        now = time.monotonic()
+        if now - last > limit:
+            return bytes(received), {"why": "probe_time", "seconds": limit}
+        if now - start > request["seconds"]:
+            return bytes(received), {"why": "total_time", "seconds": request["seconds"]}
+        ready, _, _ = select.select([reader, 0], [], [], 0.05)
+        if 0 in ready:  # the parent has gone: it says nothing while it waits
+            _kill_all(pid)
+            os._exit(1)
+        data = os.read(reader, 1 << 16) if ready else None
+        if data:
+            received += data
+            if len(received) > _wire.MAX_BYTES:
+                return bytes(received[: _wire.MAX_BYTES]), {"why": "flood"}
+            # The first two lines say that the file was read and imported.
+            if b"\n" in data and received.count(b"\n") >= 2:
+                last, limit = now, request["probe_seconds"]
+            continue
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            code = os.waitstatus_to_exitcode(status)
+            if code < 0:
+                return bytes(received), {"why": "signal", "name": signal.Signals(-code).name}
+            return bytes(received), {"why": "exit", "code": code}
+        if data == b"":  # the pipe is closed, the process is not over yet
+            time.sleep(0.01)
+
+
+def _kill_all(pid: int) -> None:
+    """Kill the child and all that it started, whatever sessions they have moved to."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        for children in Path("/proc/self/task").glob("*/children"):
+            for child in children.read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGKILL)
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.005)
+        except ChildProcessError:
+            return
+
+
+def _become_child(folder: str, writer: int, printed: int, megabytes: int) -> None:
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (printed, 1), (printed, 2)):
+        os.dup2(source, target)
+    os.closerange(3, writer)
+    os.closerange(writer + 1, 256)
+    os.environ.update(HOME=folder, TMPDIR=folder)
+    tempfile.tempdir = folder
+    _limit(megabytes * 1_000_000)
+    if os.geteuid() == 0 and _others_can_read(os.__file__, torch.__file__, __file__, folder):
+        _become_nobody(folder)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which clears it
+    os.chdir(folder)
+    torch.set_num_threads(1)
+
+
+def _limit(room: int) -> None:
+    """Limit files, and on Linux memory: ``room`` bytes of data beyond what torch took."""
+    import resource
+
+    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: FILE_BYTES}
+    if sys.platform == "linux":
+        status = Path("/proc/self/status").read_text()
+        size, data = (1024 * int(status.split(f"Vm{name}:")[1].split()[0]) for name in ("Size", "Data"))
+        # Memory shared by mmap counts in the address space alone, and so do the stacks of threads.
+        limits |= {resource.RLIMIT_DATA: data + room, resource.RLIMIT_AS: size + 2 * room}
+    for name, value in limits.items():
+        resource.setrlimit(name, (value, value))
+
+
+def _others_can_read(*paths: str) -> bool:
+    return all(folder.stat().st_mode & 0o005 == 0o005 for path in paths for folder in Path(path).parents)
+
+
+def _become_nobody(folder: str) -> None:
+    import resource
+
+    os.chown(folder, NOBODY, NOBODY)
+    resource.setrlimit(resource.RLIMIT_NPROC, (100, 100))
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
+def _session(request: dict, send: Callable[[dict], None]) -> None:
+    """Read, import and probe the submission, one message after each step."""
+    source = base64.b64decode(request["source"])
+    # Nothing of the submission has run yet: these facts are sure.
+    facts = _read(source)
+    send({"case": "source", **facts})
+    if facts:
+        return
+    module = types.ModuleType("solution")
+    module.__file__ = str(Path(FILENAME).absolute())
+    answer = _guarded(lambda: _import(module, source), source)
+    send({"case": "import", **answer})
+    if "error" in answer:
+        return
+    for case, (name, inputs) in request["cases"].items():
+        send({"case": case, **_guarded(lambda name=name, inputs=inputs: probe(module, name, inputs), source)})
+
+
+def _read(source: bytes) -> dict:
+    """Say why the file cannot be run, or that it answers the later variant of the homework; nothing when all is well.
+
+    A later submission has no ``paddings``, or computes the mean absolute error.
+    """
+    try:
+        tree = ast.parse(source, FILENAME)
+        compile(source, FILENAME, "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None) or 0
+        message = str(getattr(error, "msg", error))[:300]
+        return {"syntax": {"message": message, "line": line, "text": _text(source, line)}}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name == "compute_loss_and_mae":
+            return {"variant": True}
+        if isinstance(node, ast.ClassDef) and node.name == "NetworkConfiguration":
+            fields = {ast.unparse(part.target) for part in node.body if isinstance(part, ast.AnnAssign)}
+            if fields and "paddings" not in fields:
+                return {"variant": True}
+    return {}
+
+
+def _import(module: types.ModuleType, source: bytes) -> dict:
+    for name in [name for name in sys.modules if name.split(".")[0] == "mi204"]:
+        del sys.modules[name]
+    sys.modules |= {"mi204.interop": None, "mi204.grading": None}  # our own solution is not for import
+    sys.meta_path.append(_StandIns)
+    sys.modules[module.__name__] = module
+    Path(FILENAME).write_bytes(source)
+    exec(compile(source, FILENAME, "exec"), vars(module))
+    return {}
+
+
+class _StandIns:
+    """Packages that the homework's template and reports import, and its part 1 does not need, where they are absent."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name.split(".")[0] in _STAND_INS:
+            return ModuleSpec(name, _StandIns, is_package=True)
+        return None
+
+    @staticmethod
+    def create_module(spec: ModuleSpec) -> types.ModuleType:
+        return mock.MagicMock(name=spec.name, __name__=spec.name, __path__=[], __spec__=spec)
+
+    @staticmethod
+    def exec_module(module: types.ModuleType) -> None:
+        return None
+
+
+def _guarded(action: Callable[[], dict], source: bytes) -> dict:
+    """Give what the action gives; or what it raised, and the line of the submission that did."""
+    try:
+        return action()
+    except MissingError as error:
+        return {"missing": str(error)}
+    except SignatureError as error:
+        return {"signature": str(error)[:200]}
+    except BaseException as error:  # sys.exit too
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == FILENAME]
+        line = lines[-1] if lines else 0
+        details = {"message": str(error)[:500], "line": line, "text": _text(source, line)}
+        return {"error": {"type": type(error).__name__, **details}}
+
+
+def _text(source: bytes, line: int) -> str:
+    lines = source.decode("utf-8", "replace").splitlines()
+    return lines[line - 1].strip()[:200] if 0 < line <= len(lines) else ""

@@ -1,0 +1,329 @@
+"""Grade submissions: call their functions in the child, judge the answers, word the messages."""
+
+import re
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mi204.errors import DataError
+from mi204.grading import _cases
+from mi204.grading._run import Answers, Harness, Limits
+from mi204.grading._signatures import SIGNATURES
+from mi204.language import Language, Word, fill
+
+MAX_BYTES = 1_000_000
+"""The largest submission that is read."""
+
+_RAISED = (
+    (r"^NotImplementedError", "not_done"),
+    (r"stack expects each tensor to be equal size", "stacked"),
+    (r"expected one-hot labels", "labels_not_one_hot"),
+    (r"does not require grad", "loss_without_graph"),
+)
+"""The common mistakes that an exception tells of."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One check of one submission."""
+
+    number: str
+    title: str
+    points: float
+    score: float
+    message: str
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What a submission is worth, and why."""
+
+    name: str
+    """File name of the submission."""
+    language: Language
+    outcomes: tuple[Outcome, ...]
+    notice: str
+    """Why the file as a whole could not be graded; empty when it could."""
+    printed: str
+    """The beginning of what the submission printed."""
+    seconds: float
+    """Wall time of its run."""
+    seed: int
+    """What the inputs were drawn from."""
+
+    @property
+    def score(self) -> float:
+        """Give the sum of the points."""
+        return round(sum(outcome.score for outcome in self.outcomes), 2)
+
+    @property
+    def total(self) -> float:
+        """Give the points that can be had."""
+        return round(sum(outcome.points for outcome in self.outcomes), 2)
+
+    def by_item(self) -> dict[str, float]:
+        """Give the points of each of the 11 questions."""
+        items: dict[str, float] = {}
+        for outcome in self.outcomes:
+            item = outcome.number.split(".")[0]
+            items[item] = round(items.get(item, 0) + outcome.score, 2)
+        return items
+
+    def gradescope(self) -> dict[str, Any]:
+        """Give the content of Gradescope's ``results.json``."""
+        return {
+            "execution_time": round(self.seconds, 2),
+            "output": "\n\n".join(self._remarks()),
+            "output_format": "text",
+            "test_output_format": "text",
+            "visibility": "visible",
+            "stdout_visibility": "hidden",
+            "extra_data": {"file": self.name, "seed": self.seed},
+            "tests": [
+                {
+                    "number": outcome.number,
+                    "name": outcome.title,
+                    "score": outcome.score,
+                    "max_score": outcome.points,
+                    "status": "passed" if outcome.score == outcome.points else "failed",
+                    "output": outcome.message,
+                    "output_format": "text",
+                    "visibility": "visible",
+                }
+                for outcome in self.outcomes
+            ],
+        }
+
+    def _remarks(self) -> list[str]:
+        printed = _text("printed", self.language, text=self.printed) if self.printed else ""
+        return [remark for remark in (self.notice, printed) if remark]
+
+    def report(self) -> str:
+        """Write the checks as a table, each that failed with its message, and the score."""
+        lines = []
+        for outcome in self.outcomes:
+            points = fill("{score:g}/{points:g}", vars(outcome), self.language)
+            lines.append(f"{outcome.number:>5}  {points:>7}  {outcome.title}")
+            if outcome.score < outcome.points and not self.notice:
+                lines += [" " * 16 + line for line in outcome.message.splitlines()]
+        score = _text("score", self.language, score=self.score, total=self.total)
+        return "\n".join([*lines, "", *self._remarks(), score])
+
+
+@cache
+def _texts() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("texts.toml").read_text(encoding="utf-8"))
+
+
+def _text(key: str, language: Language, **values: Any) -> str:
+    return fill(_texts()["text"][key][language], values, language)
+
+
+def grade(path: Path, language: Language, limits: Limits = Limits(), seed: int | None = None) -> Grade:  # noqa: B008
+    """Grade the submission in a file, on inputs drawn from a fresh seed unless one is given.
+
+    Raises DataError when there is no such file; whatever the file holds is graded.
+    """
+    source = _read(path)
+    with Harness(limits) as harness:
+        submission = _Submission(path.name, _unfit(path.name, source), seed).run(source, harness)
+    # The child is gone before torch is imported here: both never take their memory together.
+    return submission.judged(language)
+
+
+def grade_folder(folder: Path, language: Language) -> Grade:
+    """Grade the one Python file of a folder; a folder that does not hold just one is graded 0, with the reason."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    python = [path for path in files if path.suffix == ".py"]
+    chosen = python if python else files
+    if len(chosen) == 1:
+        return grade(chosen[0], language)
+    names = ", ".join(path.name for path in chosen) or "-"
+    return _Submission("", ("which_file", {"names": names})).judged(language)
+
+
+def grade_all(paths: list[Path], language: Language, limits: Limits = Limits()) -> Iterator[Grade]:  # noqa: B008
+    """Grade many submissions, with one process that imports torch for all."""
+    with Harness(limits) as harness:
+        for path in paths:
+            source = _read(path)
+            yield _Submission(path.name, _unfit(path.name, source)).run(source, harness).judged(language)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise DataError(
+            f"Expected a Python file to grade at {path}, received: {error.strerror}. Check its path."
+        ) from error
+
+
+class _Submission:
+    """A submission and what it answered."""
+
+    def __init__(self, name: str, unfit: tuple[str, dict[str, Any]] | None, seed: int | None = None) -> None:
+        self.name = name
+        self.unfit = unfit
+        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        self.cases = _cases.draw(np.random.default_rng(self.seed))
+        self.answers = Answers()
+        self.seconds = 0.0
+
+    def run(self, source: bytes, harness: Harness) -> "_Submission":
+        """Let the submission answer, if it can be Python."""
+        start = time.monotonic()
+        if not self.unfit:
+            self.answers = harness.answers(source, self.cases)
+        self.seconds = time.monotonic() - start
+        return self
+
+    def judged(self, language: Language) -> Grade:
+        """Judge the answers."""
+        notice = self._notice(language)
+        outcomes = []
+        for check in _texts()["check"]:
+            function, inputs = self.cases[check["case"]]
+            answer = self.answers.cases.get(check["case"])
+            if answer is None:
+                passed, message = False, _text("not_run", language, reason=notice)
+            elif failure := _failure(function, inputs, answer, language):
+                passed, message = False, failure
+            else:
+                passed, message = _judged(check["number"], function, inputs, answer, language)
+            score = check["points"] if passed else 0
+            outcomes.append(Outcome(check["number"], check[language], check["points"], score, _printable(message)))
+        printed = _printable(self.answers.printed)
+        return Grade(self.name, language, tuple(outcomes), _printable(notice), printed, self.seconds, self.seed)
+
+    def _notice(self, language: Language) -> str:
+        """Say why the file as a whole could not be graded."""
+        if self.unfit:
+            key, values = self.unfit
+            return _text(key, language, **values)
+        source = self.answers.cases.get("source", {})
+        if "variant" in source:
+            return _text("variant", language)
+        if "syntax" in source:
+            key = "encoding" if "codec can't decode" in source["syntax"]["message"] else "syntax"
+            return _text(key, language, **source["syntax"], where=_where(source["syntax"], language))
+        answer = self.answers.cases.get("import", {})
+        reason = "".join(_reason(answer, language))
+        if answer.get("ended", {}).get("why") == "probe_time":
+            reason = _text("import_time", language, **answer["ended"])
+        package = re.search(r"No module named '([\w.]+)'", str(answer.get("error", {}).get("message")))
+        if package:
+            return _text("absent_package", language, name=package[1], reason=reason)
+        return _text("import_failed", language, reason=reason) if reason else ""
+
+
+def _unfit(name: str, source: bytes) -> tuple[str, dict[str, Any]] | None:
+    """Say why this cannot be a Python file, before anything reads it as one."""
+    if not source.strip():
+        return "empty", {}
+    if name.endswith(".ipynb") or (source.lstrip().startswith(b"{") and b'"cells"' in source):
+        return "notebook", {}
+    if not name.endswith(".py") or b"\0" in source:
+        return "not_python", {"name": name}
+    if len(source) > MAX_BYTES:
+        return "too_large", {"size": MAX_BYTES}
+    return None
+
+
+def _judged(number: str, function: str, inputs: dict, answer: dict, language: Language) -> tuple[bool, str]:
+    from mi204.grading import _verdicts
+
+    finding = _verdicts.judge(number, inputs, answer)
+    if finding.passed:
+        return True, _text("passed", language)
+    lines = [_text("called", language, call=_call(function, inputs))]
+    for key in ("expected", "received"):
+        value = getattr(finding, key)
+        if value:
+            text = _text(value, language) if isinstance(value, Word) else value[:1500]
+            lines.append(_text(key, language, value=text))
+    if finding.mistake:
+        lines.append(_text("mistake", language, value=_texts()["mistake"][finding.mistake][language]))
+    return False, "\n".join(lines)
+
+
+def _failure(function: str, inputs: dict, answer: dict, language: Language) -> str:
+    """Word that a function did not answer; empty when it did."""
+    name = function if function in ("gradient_norm", "jacobian_norm") else f"Trainer.{function}"
+    call = name + SIGNATURES[function]
+    if "missing" in answer:
+        missing = "Trainer" if answer["missing"] == "Trainer" else name
+        return _text("missing", language, call=call, name=missing)
+    if "signature" in answer:
+        return _text("signature", language, call=call, name=name, signature=answer["signature"])
+    reason = _reason(answer, language)
+    return "\n".join([_text("called", language, call=_call(function, inputs)), *reason]) if reason else ""
+
+
+def _reason(answer: dict, language: Language) -> list[str]:
+    """Say what was raised, or how the process ended, and which mistake that tells of."""
+    if "ended" in answer:
+        ended = answer["ended"]
+        return [_text("received", language, value=_text(ended["why"], language, **ended))]
+    if "error" not in answer:
+        return []
+    error = answer["error"]
+    raised = _text("raised", language, **error, where=_where(error, language))
+    mistakes = [key for pattern, key in _RAISED if re.search(pattern, f"{error['type']}: {error['message']}")]
+    return [
+        _text("received", language, value=raised),
+        *(_text("mistake", language, value=_texts()["mistake"][key][language]) for key in mistakes),
+    ]
+
+
+def _where(error: dict, language: Language) -> str:
+    return _text("where", language, **error) if error["line"] else ""
+
+
+def _call(function: str, inputs: dict) -> str:
+    """Write a call in Python."""
+
+    def shape(array: np.ndarray) -> str:
+        return f"tensor{array.shape}"
+
+    if function == "gradient_norm":
+        tensors = ", ".join(map(shape, inputs["tensors"]))
+        return f"gradient_norm(lambda *x: sum((w_i * x_i**3).sum()), {tensors})"
+    if function == "jacobian_norm":
+        return f"jacobian_norm(lambda x: A @ x**3, {shape(inputs['x'])}), A: {shape(inputs['matrix'])}"
+    if function == "create_activation_function":
+        return f"trainer.create_activation_function({inputs['name']!r})({shape(inputs['x'])})"
+    if function in ("create_mlp", "create_cnn"):
+        names = ("n_channels", "kernel_sizes", "strides", "paddings", "dense_hiddens")
+        values = dict(zip(names, map(tuple, inputs["configuration"]), strict=True))
+        seen = names[-1:] if function == "create_mlp" else names
+        fields, x = ", ".join(f"{name}={values[name]}" for name in seen), inputs["x"]
+        first = x[0].size if function == "create_mlp" else x.shape[1]
+        return f"trainer.{function}({first}, NetworkConfiguration({fields}), {inputs['n_classes']}, ELU())({shape(x)})"
+    if function == "normalize":
+        return f"trainer.normalize({', '.join(f'({shape(x)}, {shape(y)})' for x, y in inputs['sets'])})"
+    if function == "one_hot":
+        return f"trainer.one_hot(tensor({inputs['y'].tolist()})), n_classes={inputs['n_classes']}"
+    if function == "compute_loss_and_accuracy":
+        return (
+            f"trainer.compute_loss_and_accuracy(X, {shape(inputs['y'])}), epsilon={inputs['epsilon']}, "
+            f"network(X): {np.round(inputs['probabilities'], 3).tolist()}, classes: {inputs['y'].argmax(1).tolist()}"
+        )
+    if function == "compute_gradient_norm":
+        return f"trainer.compute_gradient_norm(network), .grad: {', '.join(map(shape, inputs['gradients']))}"
+    if function == "training_step":
+        X, y = inputs["batches"][0]
+        return f"trainer.training_step({shape(X)}, {shape(y)}), twice, optimizer: SGD(lr={inputs['optimizer_lr']})"
+    return f"trainer.evaluate({shape(inputs['X'])}, {shape(inputs['y'])}), batch_size={inputs['batch_size']}"
+
+
+def _printable(text: str) -> str:
+    """Keep a submission's text from steering a terminal, and from what UTF-8 cannot write."""
+    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
