@@ -1,0 +1,84 @@
+"""Networks as numbers: what can be built, and with how many parameters."""
+
+import pytest
+
+from mi204.architectures import NetworkConfiguration, check, check_activation, count_parameters, sides
+from mi204.errors import SettingError
+
+FASHION = (28, 28, 1)
+
+
+def convolutions(*n_channels, kernel_size):
+    n = len(n_channels)
+    return NetworkConfiguration(n_channels, (kernel_size,) * n, (1,) * n, (0,) * n)
+
+
+def test_the_defaults_are_the_homeworks():
+    assert NetworkConfiguration() == ((16, 32, 48), (3, 3, 3), (1, 1, 1), (0, 0, 0), (256, 256))
+
+
+@pytest.mark.parametrize(
+    ("network_type", "network", "expected"),
+    [
+        ("mlp", NetworkConfiguration(), 269_322),
+        ("mlp", NetworkConfiguration(dense_hiddens=(64,) * 53), 267_210),
+        ("mlp", NetworkConfiguration(dense_hiddens=(64,) * 54), 271_370),
+        ("mlp", NetworkConfiguration(dense_hiddens=()), 7850),
+        ("cnn", NetworkConfiguration(), 283_898),
+        ("cnn", convolutions(16, 32, 45, kernel_size=3), 270_743),
+        ("cnn", convolutions(16, 32, 45, kernel_size=2), 260_903),
+        ("cnn", convolutions(8, 16, 32, 64, kernel_size=1), 333_578),
+        ("cnn", convolutions(41, kernel_size=28), 268_739),
+        ("cnn", convolutions(42, kernel_size=28), 273_620),
+    ],
+)
+def test_parameters_are_those_counted_by_hand(network_type, network, expected):
+    assert count_parameters(network_type, network, FASHION, 10) == expected
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (convolutions(16, 32, 45, kernel_size=3), [28, 26, 13, 11, 5, 3]),
+        (convolutions(8, 16, 32, 64, kernel_size=1), [28, 28, 14, 14, 7, 7, 3, 3]),
+        (convolutions(41, kernel_size=28), [28, 1]),
+        (NetworkConfiguration((16, 32), (4, 5), (1, 2), (1, 0)), [28, 27, 13, 5]),
+    ],
+)
+def test_sides_of_the_maps(network, expected):
+    assert sides(network, 28) == expected
+
+
+@pytest.mark.parametrize(
+    ("network_type", "changes", "message"),
+    [
+        ("rnn", {}, "Network type not supported: expected one of mlp, cnn, received 'rnn'"),
+        ("cnn", {"paddings": (0, 0)}, r"paddings to have one entry for each of the 3 convolutions.*received 2"),
+        ("cnn", {"strides": (1,) * 4}, "strides to have one entry for each of the 3"),
+        ("cnn", {"n_channels": (), "kernel_sizes": (), "strides": (), "paddings": ()}, "n_channels to have one entry"),
+        ("cnn", {"kernel_sizes": (3, 14, 3)}, r"kernel_sizes\[1\] of at most 13 .*received 14"),
+        ("cnn", {"strides": (28, 1, 1)}, "at least 2 pixels for the pooling after convolution 1, received 1"),
+        ("cnn", {"strides": (0, 1, 1)}, "strides to be a tuple of integers of at least 1, received"),
+        ("cnn", {"paddings": (-1, 0, 0)}, "paddings to be a tuple of integers of at least 0"),
+        ("cnn", {"n_channels": (16.0, 32, 48)}, "n_channels to be a tuple of integers"),
+        ("mlp", {"dense_hiddens": (256, 0)}, "dense_hiddens to be a tuple of integers of at least 1"),
+        ("mlp", {"dense_hiddens": 256}, "dense_hiddens to be a tuple of integers"),
+    ],
+)
+def test_what_cannot_be_built_is_named(network_type, changes, message):
+    with pytest.raises(SettingError, match=message):
+        check(network_type, NetworkConfiguration()._replace(**changes), FASHION)
+
+
+def test_a_perceptron_does_not_look_at_the_convolutions():
+    check("mlp", NetworkConfiguration(kernel_sizes=(99,)), FASHION)
+
+
+def test_both_sides_of_the_image_must_hold_the_kernels():
+    with pytest.raises(SettingError, match="kernel_sizes"):
+        check("cnn", NetworkConfiguration(), (28, 4, 1))
+
+
+def test_unknown_activation_is_named():
+    with pytest.raises(SettingError, match=r"Activation not supported: expected one of relu, tanh, sigmoid.*'gelu'"):
+        check_activation("gelu")
