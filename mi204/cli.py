@@ -167,7 +167,7 @@ def _add_grade(commands: argparse._SubParsersAction) -> None:
     sub = commands.add_parser(
         "grade",
         help=grade.__doc__,
-        description=f"{grade.__doc__} The file runs in a process of its own: at most 20 s to be imported, 5 s for each "
+        description=f"{grade.__doc__} The file runs in a process of its own: at most 20 s to be imported, 8 s for each "
         "of its functions' calls, 60 s in all, 250 MB of data; what it answers is judged outside. Needs torch.",
     )
     what = sub.add_mutually_exclusive_group(required=True)

@@ -8,7 +8,8 @@ Cases = dict[str, tuple[str, dict]]
 
 def draw(rng: np.random.Generator) -> Cases:
     """Draw the inputs of every case."""
-    integers = lambda low, high, size: rng.permutation(np.arange(low, high))[:size].tolist()  # noqa: E731 - distinct
+    def integers(low: int, high: int, size: int) -> list[int]:
+        return rng.permutation(np.arange(low, high))[:size].tolist()
 
     def normal(*shape: int) -> np.ndarray:
         return rng.normal(size=shape).astype("float32")
@@ -41,7 +42,7 @@ def draw(rng: np.random.Generator) -> Cases:
         "mlp": (
             "create_mlp",
             {
-                "x": 2 * normal(6, 2, 3, 5),
+                "x": normal(6, 2, 3, 5),
                 "configuration": [[3, 4], [3, 3], [1, 1], [0, 0], integers(8, 15, 3)],
                 "n_classes": int(rng.choice([4, 5, 7])),
             },
@@ -49,8 +50,8 @@ def draw(rng: np.random.Generator) -> Cases:
         "cnn": (
             "create_cnn",
             {
-                "x": 2 * normal(6, 2, 44, 46),
-                "larger": 2 * normal(6, 2, 50, 47),
+                "x": normal(6, 2, 44, 46),
+                "larger": normal(6, 2, 50, 47),
                 "configuration": [integers(4, 9, 2), [4, 3], [2, 1], [1, 2], integers(10, 16, 2)],
                 "n_classes": int(rng.choice([4, 5, 7])),
             },

@@ -176,6 +176,17 @@ def _layer(module: nn.Module) -> dict:
     return layer
 
 
+def _spread(layer: nn.Module) -> None:
+    """Give a layer weights whose sums are clearly negative for some outputs and positive for others.
+
+    A fresh network's are so small that an activation more or less can hardly be seen.
+    """
+    if not nn.parameter.is_lazy(layer.weight):
+        layer.weight.data = torch.randn(layer.weight.shape) / layer.weight[0].numel() ** 0.5
+        if layer.bias is not None:
+            layer.bias.data = torch.linspace(-3, 3, len(layer.bias))
+
+
 def _describe(network: Any, images: list[Tensor]) -> dict:
     """Give the layers of a network in the order in which they are applied, and what it makes of each set of images."""
     if not isinstance(network, nn.Module):
@@ -183,6 +194,8 @@ def _describe(network: Any, images: list[Tensor]) -> dict:
     layers = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     applied: list[nn.Module] = []
     hooks = [layer.register_forward_hook(lambda module, *_: applied.append(module)) for layer in layers]
+    for layer in layers:
+        _spread(layer)
     answer: dict = {"outputs": [], "kinds": [type(module).__name__ for module in network.modules()][:100]}
     for x in images:
         applied.clear()

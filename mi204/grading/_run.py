@@ -24,7 +24,7 @@ class Limits:
 
     import_seconds: float = 20
     """Of wall time, to be read and imported."""
-    probe_seconds: float = 5
+    probe_seconds: float = 8
     """Of wall time, for each call or two of one of its functions."""
     seconds: float = 60
     """Of wall time, in all."""

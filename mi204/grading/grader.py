@@ -125,14 +125,14 @@ def _text(key: str, language: Language, **values: Any) -> str:
     return fill(_texts()["text"][key][language], values, language)
 
 
-def grade(path: Path, language: Language, limits: Limits = Limits(), seed: int | None = None) -> Grade:  # noqa: B008
-    """Grade the submission in a file, on inputs drawn from a fresh seed unless one is given.
+def grade(path: Path, language: Language, limits: Limits = Limits()) -> Grade:  # noqa: B008 - immutable
+    """Grade the submission in a file.
 
     Raises DataError when there is no such file; whatever the file holds is graded.
     """
-    source = _read(path)
+    submission = Submission.read(path)
     with Harness(limits) as harness:
-        submission = _Submission(path.name, _unfit(path.name, source), seed).run(source, harness)
+        submission.run(harness)
     # The child is gone before torch is imported here: both never take their memory together.
     return submission.judged(language)
 
@@ -140,58 +140,59 @@ def grade(path: Path, language: Language, limits: Limits = Limits(), seed: int |
 def grade_folder(folder: Path, language: Language) -> Grade:
     """Grade the one Python file of a folder; a folder that does not hold just one is graded 0, with the reason."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    python = [path for path in files if path.suffix == ".py"]
-    chosen = python if python else files
+    chosen = [path for path in files if path.suffix == ".py"] or files
     if len(chosen) == 1:
         return grade(chosen[0], language)
     names = ", ".join(path.name for path in chosen) or "-"
-    return _Submission("", ("which_file", {"names": names})).judged(language)
+    return Submission(names, b"", ("which_file", {"names": names})).judged(language)
 
 
-def grade_all(paths: list[Path], language: Language, limits: Limits = Limits()) -> Iterator[Grade]:  # noqa: B008
+def grade_all(paths: list[Path], language: Language) -> Iterator[Grade]:
     """Grade many submissions, with one process that imports torch for all."""
-    with Harness(limits) as harness:
+    with Harness(Limits()) as harness:
         for path in paths:
-            source = _read(path)
-            yield _Submission(path.name, _unfit(path.name, source)).run(source, harness).judged(language)
+            submission = Submission.read(path)
+            submission.run(harness)
+            yield submission.judged(language)
 
 
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise DataError(
-            f"Expected a Python file to grade at {path}, received: {error.strerror}. Check its path."
-        ) from error
+class Submission:
+    """A file that may be Python, the inputs drawn for it, and what it answered."""
 
+    def __init__(self, name: str, source: bytes, unfit: tuple[str, dict[str, Any]] | None = None) -> None:
+        """Draw the inputs from a fresh seed; ``unfit`` says why the file is not to be run."""
+        self._name, self._source = name, source
+        self._unfit = unfit or _unfit(name, source)
+        self._seed = int(np.random.SeedSequence().generate_state(1)[0])
+        self._cases = _cases.draw(np.random.default_rng(self._seed))
+        self._answers = Answers()
+        self._seconds = 0.0
 
-class _Submission:
-    """A submission and what it answered."""
+    @classmethod
+    def read(cls, path: Path) -> "Submission":
+        """Read a file; raises DataError when that cannot be."""
+        try:
+            with path.open("rb") as file:
+                return cls(path.name, file.read(MAX_BYTES + 1))
+        except OSError as error:
+            raise DataError(
+                f"Expected a Python file to grade at {path}, received: {error.strerror}. Check its path."
+            ) from error
 
-    def __init__(self, name: str, unfit: tuple[str, dict[str, Any]] | None, seed: int | None = None) -> None:
-        self.name = name
-        self.unfit = unfit
-        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-        self.cases = _cases.draw(np.random.default_rng(self.seed))
-        self.answers = Answers()
-        self.seconds = 0.0
-
-    def run(self, source: bytes, harness: Harness) -> "_Submission":
+    def run(self, harness: Harness) -> None:
         """Let the submission answer, if it can be Python."""
         start = time.monotonic()
-        if not self.unfit:
-            self.answers = harness.answers(source, self.cases)
-        self.seconds = time.monotonic() - start
-        return self
+        if not self._unfit:
+            self._answers = harness.answers(self._source, self._cases)
+        self._seconds = time.monotonic() - start
 
     def judged(self, language: Language) -> Grade:
         """Judge the answers."""
         notice = self._notice(language)
         outcomes = []
         for check in _texts()["check"]:
-            function, inputs = self.cases[check["case"]]
-            answer = self.answers.cases.get(check["case"])
+            function, inputs = self._cases[check["case"]]
+            answer = self._answers.cases.get(check["case"])
             if answer is None:
                 passed, message = False, _text("not_run", language, reason=notice)
             elif failure := _failure(function, inputs, answer, language):
@@ -200,21 +201,21 @@ class _Submission:
                 passed, message = _judged(check["number"], function, inputs, answer, language)
             score = check["points"] if passed else 0
             outcomes.append(Outcome(check["number"], check[language], check["points"], score, _printable(message)))
-        printed = _printable(self.answers.printed)
-        return Grade(self.name, language, tuple(outcomes), _printable(notice), printed, self.seconds, self.seed)
+        printed = _printable(self._answers.printed)
+        return Grade(self._name, language, tuple(outcomes), _printable(notice), printed, self._seconds, self._seed)
 
     def _notice(self, language: Language) -> str:
         """Say why the file as a whole could not be graded."""
-        if self.unfit:
-            key, values = self.unfit
+        if self._unfit:
+            key, values = self._unfit
             return _text(key, language, **values)
-        source = self.answers.cases.get("source", {})
+        source = self._answers.cases.get("source", {})
         if "variant" in source:
             return _text("variant", language)
         if "syntax" in source:
             key = "encoding" if "codec can't decode" in source["syntax"]["message"] else "syntax"
             return _text(key, language, **source["syntax"], where=_where(source["syntax"], language))
-        answer = self.answers.cases.get("import", {})
+        answer = self._answers.cases.get("import", {})
         reason = "".join(_reason(answer, language))
         if answer.get("ended", {}).get("why") == "probe_time":
             reason = _text("import_time", language, **answer["ended"])
@@ -312,9 +313,10 @@ def _call(function: str, inputs: dict) -> str:
     if function == "one_hot":
         return f"trainer.one_hot(tensor({inputs['y'].tolist()})), n_classes={inputs['n_classes']}"
     if function == "compute_loss_and_accuracy":
+        probabilities, y = inputs["probabilities"].astype(float).round(3), inputs["y"]
         return (
-            f"trainer.compute_loss_and_accuracy(X, {shape(inputs['y'])}), epsilon={inputs['epsilon']}, "
-            f"network(X): {np.round(inputs['probabilities'], 3).tolist()}, classes: {inputs['y'].argmax(1).tolist()}"
+            f"trainer.compute_loss_and_accuracy(X, {shape(y)}), epsilon={inputs['epsilon']}, "
+            f"network(X): {probabilities.tolist()}, classes: {y.argmax(1).tolist()}"
         )
     if function == "compute_gradient_norm":
         return f"trainer.compute_gradient_norm(network), .grad: {', '.join(map(shape, inputs['gradients']))}"

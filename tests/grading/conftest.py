@@ -1,0 +1,36 @@
+"""One process that has imported torch runs all the submissions of these tests."""
+
+from pathlib import Path
+
+import pytest
+
+import mi204
+from mi204.grading import grader
+from mi204.grading._run import Harness, Limits
+
+REFERENCE = (Path(mi204.__file__).parent / "interop" / "torch_trainer.py").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def harness():
+    pytest.importorskip("torch", reason="the grader needs torch")
+    with Harness(Limits()) as harness:
+        yield harness
+
+
+@pytest.fixture(scope="session")
+def grade(harness):
+    """Give a function that grades the text, or bytes, of a submission."""
+
+    def graded(source, language="en", name="solution.py"):
+        submission = grader.Submission(name, source if isinstance(source, bytes) else source.encode())
+        submission.run(harness)
+        return submission.judged(language)
+
+    return graded
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """Give the source of our own solution."""
+    return REFERENCE

@@ -1,0 +1,121 @@
+"""What the handout does not impose costs nothing."""
+
+import pytest
+
+VARIATIONS = {
+    "norms as tensors": [
+        ("    return _norm(torch.autograd.grad(value.reshape(()), inputs, allow_unused=True))",
+         "    return torch.tensor([float(g.norm()) for g in torch.autograd.grad(value, inputs)]).norm()"),
+        ("float(torch.autograd.functional.jacobian(function, input_tensor).norm())",
+         "torch.autograd.functional.jacobian(function, input_tensor).norm()"),
+        ("return _norm(tuple(parameter.grad for parameter in network.parameters()))",
+         "return torch.cat([p.grad.flatten() for p in network.parameters()]).norm()"),
+        ("        return norm\n", "        return torch.tensor([norm])\n"),
+    ],
+    "numpy scalars": [
+        ("float(torch.autograd.functional.jacobian(function, input_tensor).norm())",
+         "torch.autograd.functional.jacobian(function, input_tensor).norm().numpy()"),
+        ("        return norm\n", "        return np.float32(norm)\n"),
+        ("return loss, float(accuracy)", "return loss, np.float64(accuracy)"),
+        ("return losses / len(X), accuracies / len(X)",
+         "return torch.tensor(losses / len(X)), np.array(accuracies / len(X))"),
+    ],
+    "backward on the given tensors": [
+        ("    inputs = [tensor.detach().clone().requires_grad_() for tensor in tensor_list]\n", "    inputs = tensor_list\n"),
+        ("    return _norm(torch.autograd.grad(value.reshape(()), inputs, allow_unused=True))",
+         "    value.backward()\n    return sum((t.grad**2).sum() for t in tensor_list) ** 0.5"),
+    ],
+    "torch.func": [
+        ("float(torch.autograd.functional.jacobian(function, input_tensor).norm())",
+         "torch.func.jacrev(function)(input_tensor).norm()"),
+    ],
+    "nested groups": [
+        ("return nn.Sequential(nn.Flatten(), *_dense(input_dim, net_config, n_classes, activation))",
+         "d = _dense(input_dim, net_config, n_classes, activation)\n"
+         "        return nn.Sequential(nn.Sequential(nn.Flatten(), *d[:3]), nn.Sequential(nn.Sequential(*d[3:])))"),
+        ("            *layers, nn.Flatten(), *_dense(side * side * in_channels, net_config, n_classes, activation)",
+         "            nn.Sequential(*layers), nn.Flatten(),\n"
+         "            nn.Sequential(*_dense(side * side * in_channels, net_config, n_classes, activation))"),
+    ],
+    "a module of one's own": [
+        ("return nn.Sequential(nn.Flatten(), *_dense(input_dim, net_config, n_classes, activation))",
+         "return Own(input_dim, net_config, n_classes, activation)"),
+        ("class Trainer:",
+         "class Own(nn.Module):\n"
+         "    def __init__(self, features, configuration, n_classes, activation):\n"
+         "        super().__init__()\n"
+         "        sizes = (features, *configuration.dense_hiddens)\n"
+         "        self.last = nn.Linear(sizes[-1], n_classes)\n"
+         "        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))\n"
+         "        self.activation = activation\n\n"
+         "    def forward(self, x):\n"
+         "        x = x.reshape(len(x), -1)\n"
+         "        for layer in self.hidden:\n"
+         "            x = self.activation(layer(x))\n"
+         "        return torch.softmax(self.last(x), -1)\n\n\n"
+         "class Trainer:"),
+    ],
+    "pooling before the activation, one activation each": [
+        ("layers += [nn.Conv2d(in_channels, filters, kernel_size, stride, padding), activation, nn.MaxPool2d(2)]",
+         "import copy; layers += [nn.Conv2d(in_channels, filters, kernel_size, stride, padding), "
+         "copy.deepcopy(activation), nn.MaxPool2d(2)]"),
+        ("        layers[-1] = nn.AdaptiveMaxPool2d((side, side))",
+         "        layers[-1] = nn.AdaptiveMaxPool2d((side, side))\n"
+         "        layers = [m for i in range(0, len(layers), 3) for m in (layers[i], layers[i + 2], layers[i + 1])]"),
+    ],
+    "sizes known late": [
+        ("layers += [nn.Linear(features, units), activation]", "layers += [nn.LazyLinear(units), activation]"),
+        ("nn.Softmax(dim=1)]", "nn.Softmax(dim=-1)]"),
+    ],
+    "one-hot integers": [
+        ("return nn.functional.one_hot(y.long(), self.n_classes).float()",
+         "return nn.functional.one_hot(y, num_classes=self.n_classes)"),
+        ("loss = -(y * probabilities.log()).sum(dim=1).mean()",
+         "assert y.dtype == torch.int64\n"
+         "        loss = -probabilities.log()[y.bool()].mean()"),
+    ],
+    "negative log-likelihood": [
+        ("loss = -(y * probabilities.log()).sum(dim=1).mean()",
+         "loss = nn.functional.nll_loss(probabilities.log(), y.argmax(1))"),
+        ("return loss, float(accuracy)", "return [loss, accuracy]"),
+    ],
+    "biased deviation, a small number added": [
+        ("train[0].std(dim=0)", "train[0].std(dim=0, unbiased=False) + 1e-7"),
+        ("return tuple(((X - mean) / deviation, y) for X, y in (train, valid, test))",
+         "return [[(X - mean) / deviation, y] for X, y in (train, valid, test)]"),
+    ],
+    "zeroed after the step": [
+        ("        self.optimizer.zero_grad()\n", ""),
+        ("        self.optimizer.step()\n        return norm\n",
+         "        self.optimizer.step()\n        self.optimizer.zero_grad()\n        return norm\n"),
+    ],
+    "evaluated at once": [
+        ("        self.network.eval()\n        losses, accuracies = 0.0, 0.0\n",
+         "        return self.compute_loss_and_accuracy(X, self.one_hot(y))\n        losses, accuracies = 0.0, 0.0\n"),
+    ],
+    "called by the class": [
+        ("norm = self.compute_gradient_norm(self.network)", "norm = Trainer.compute_gradient_norm(self.network)"),
+    ],
+    "attributes of one's own": [
+        ("        self.epsilon = 1e-9\n", "        self.epsilon = 1e-9\n        self.device = torch.device('cpu')\n"),
+        ("        loss, _ = self.compute_loss_and_accuracy(X_batch, y_batch)\n",
+         "        loss, _ = self.compute_loss_and_accuracy(X_batch.to(self.device), y_batch.to(self.device))\n"),
+    ],
+    "an __init__ that fails": [
+        ("        self.train, self.valid, self.test = self.load_dataset(datapath)\n", "        raise RuntimeError\n"),
+    ],
+    "packages of the template that are not installed": [
+        ("import torch\n", "import torch\nimport torchvision\nfrom torchvision import transforms\n"
+         "import torchvision.transforms.functional as F\nimport matplotlib.pyplot as plt\n"),
+    ],
+    "prints": [("        loss.backward()\n", "        loss.backward()\n        print('é' * 3000, loss)\n")],
+}
+
+
+@pytest.mark.parametrize("changes", VARIATIONS.values(), ids=VARIATIONS)
+def test_a_variation_keeps_full_marks(grade, reference, changes):
+    for old, new in changes:
+        assert old in reference
+        reference = reference.replace(old, new, 1)
+    result = grade(reference)
+    assert result.score == 35, result.report()
