@@ -4,9 +4,8 @@ Torch and numpy alone: no Keras. ``mi204.models`` builds the same networks for t
 """
 
 import logging
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +50,9 @@ def jacobian_norm(function: Callable, input_tensor: Tensor) -> float:
     return float(torch.autograd.functional.jacobian(function, input_tensor).norm())
 
 
-def _norm(gradients: tuple[Tensor | None, ...]) -> float:
-    # One norm of norms: the gradients have different shapes and cannot be stacked.
-    return math.hypot(*(float(gradient.norm()) for gradient in gradients if gradient is not None))
+def _norm(gradients: Iterable[Tensor | None]) -> float:
+    # Not stacked: the gradients have different shapes.
+    return float(nn.utils.get_total_norm([gradient for gradient in gradients if gradient is not None]))
 
 
 class Trainer:
@@ -165,7 +164,7 @@ class Trainer:
     @staticmethod
     def compute_gradient_norm(network: nn.Module) -> float:
         """Give the Euclidean norm of all the gradients that backpropagation left in the parameters of ``network``."""
-        return _norm(tuple(parameter.grad for parameter in network.parameters()))
+        return _norm(parameter.grad for parameter in network.parameters())
 
     def training_step(self, X_batch: Tensor, y_batch: Tensor) -> float:
         """Take one step of the optimiser on a batch (``y_batch`` one-hot); give the norm of the gradient before it."""
