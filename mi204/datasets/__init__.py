@@ -12,7 +12,7 @@ DataChoice = Literal["auto", "real", "sample"]
 # Arrays do not compare to one truth value, hence eq=False.
 @dataclass(frozen=True, eq=False)
 class ImageDataset:
-    """Labelled colour images, split into training and test as officially published."""
+    """Labelled images, split into training and test as officially published."""
 
     name: str
     """Name to show, such as ``CIFAR-10``."""
@@ -23,11 +23,11 @@ class ImageDataset:
     classes: tuple[str, ...]
     """Name of each label, in the order of the labels."""
     x_train: np.ndarray
-    """Training images, uint8 (n, h, w, 3)."""
+    """Training images, uint8 (n, h, w, c)."""
     y_train: np.ndarray
     """Training labels, int64 (n,)."""
     x_test: np.ndarray
-    """Test images, uint8 (n, h, w, 3)."""
+    """Test images, uint8 (n, h, w, c)."""
     y_test: np.ndarray
     """Test labels, int64 (n,)."""
     masks_train: np.ndarray | None = None

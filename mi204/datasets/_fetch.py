@@ -6,8 +6,9 @@ import os
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -56,15 +57,15 @@ class _DamagedError(DataError):
         self.where = str(where)
 
 
-def fetch(remote: RemoteFile) -> Path:
+def fetch(remote: RemoteFile, first: Iterable[Path] = ()) -> Path:
     """Give the verified file, or for an archive its extracted and verified folder, from the first place that has it.
 
-    The places are the cache, Keras' own folder, ``$MI204_MIRROR`` and the official URL. What is whole on this machine
-    is used where it is; downloads and extracted archives land in the cache. Raises FetchError when no place has the
-    data, StorageError when the cache cannot be written.
+    The places are the paths ``first``, the cache, Keras' own folder, ``$MI204_MIRROR`` and the official URL. What is
+    whole on this machine is used where it is; downloads and extracted archives land in the cache. Raises FetchError
+    when no place has the data, StorageError when the cache cannot be written.
     """
     tried, damaged = [], []
-    for place in _places(remote):
+    for place in chain(first, _places(remote)):
         try:
             return _obtain(place, remote)
         except _DamagedError as error:
@@ -171,11 +172,16 @@ def _extract(archive: Path, remote: RemoteFile) -> Path:
 
 
 def _fetch_error(remote: RemoteFile, tried: list[str], damaged: list[str]) -> FetchError:
-    wanted = f"{remote.name} or its extracted folder {remote.folder}" if remote.folder else remote.name
+    wanted, needed = remote.name, remote.name
+    if remote.folder:
+        wanted = needed = f"{remote.name} or its extracted folder {remote.folder}"
+    elif "/" in remote.name:
+        # One file of several: told about this one alone, people would come back for each of the others.
+        needed = f"the folder {remote.name.rpartition('/')[0]} with all its files"
     error = FetchError(
         f"Expected {wanted} (SHA-256 of {remote.name}: {remote.sha256}) in one of these places, received:\n"
         + "".join(f"  - {line}\n" for line in tried)
-        + f"Without internet, copy {wanted} to {paths.datasets_cache()}, "
+        + f"Without internet, copy {needed} to {paths.datasets_cache()}, "
         "or set MI204_MIRROR to a folder or URL that holds it."
     )
     error.notice = f"The real data ({remote.name}) could not be reached or verified: the procedural sample replaces it."

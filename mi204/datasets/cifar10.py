@@ -2,15 +2,15 @@
 
 import pickle
 import reprlib
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from mi204.datasets import DataChoice, ImageDataset
-from mi204.datasets._fetch import FetchError, RemoteFile, fetch
-from mi204.errors import DataError, SettingError
+from mi204.datasets._choice import choose
+from mi204.datasets._fetch import RemoteFile, fetch
+from mi204.errors import DataError
 
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -40,16 +40,11 @@ def load(data: DataChoice = "auto", remote: RemoteFile = OFFICIAL) -> ImageDatas
     """
     from mi204.datasets import samples
 
-    if data not in get_args(DataChoice):
-        raise SettingError(f"Expected data to be one of {', '.join(get_args(DataChoice))}, received {data!r}.")
-    if data == "sample":
-        return samples.cifar10()
-    try:
-        folder = fetch(remote)
-    except FetchError as error:
-        if data == "real":
-            raise
-        return replace(samples.cifar10(), notice=error.notice)
+    return choose(data, lambda: _real(remote), samples.cifar10)
+
+
+def _real(remote: RemoteFile) -> ImageDataset:
+    folder = fetch(remote)
     x_train, y_train = _read(*(folder / f"data_batch_{number}" for number in range(1, 6)))
     x_test, y_test = _read(folder / "test_batch")
     return ImageDataset("CIFAR-10", "real", "", CLASSES, x_train, y_train, x_test, y_test)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tarfile
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,16 +19,7 @@ from mi204.errors import DataError, StorageError
 CONTENT = {"numbers.txt": b"0123456789" * 1000, "words.txt": b"plane car bird"}
 NOWHERE = "http://127.0.0.1:9"
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """Keep every place on this machine inside tmp_path, and do not wait between two attempts."""
-    monkeypatch.setenv("MI204_DATASETS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.delenv("MI204_MIRROR", raising=False)
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    return tmp_path / "cache"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def tar_of(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
@@ -173,6 +163,33 @@ def test_places_are_tried_in_order(archive, remote, cache, tmp_path, monkeypatch
         assert fetch(remote) == keras
         put_folder(cache / "things")
         assert fetch(remote) == cache / "things"
+
+
+def test_given_paths_are_tried_in_order_before_all_others(cache, tmp_path, caplog):
+    remote = RemoteFile("numbers/numbers.gz", f"{NOWHERE}/numbers.gz", hashlib.sha256(b"1234").hexdigest())
+    first, second = tmp_path / "mine/numbers.gz", tmp_path / "yours/other-name.gz"
+    put(cache / "numbers/numbers.gz", b"1234")
+    assert fetch(remote, [first, second]) == cache / "numbers/numbers.gz"
+    put(second, b"1234")
+    assert fetch(remote, [first, second]) == second
+    put(first, b"1235")
+    assert fetch(remote, [first, second]) == second
+    assert str(first) in caplog.text
+    put(first, b"1234")
+    assert fetch(remote, [first, second]) == first
+
+
+def test_file_of_several_is_not_asked_for_alone(cache, tmp_path):
+    remote = RemoteFile("numbers/numbers.gz", f"{NOWHERE}/numbers.gz", hashlib.sha256(b"1234").hexdigest())
+    with pytest.raises(FetchError) as caught:
+        fetch(remote, [tmp_path / "mine/numbers.gz"])
+    for part in (
+        "Expected numbers/numbers.gz (SHA-256",
+        f"{tmp_path}/mine/numbers.gz: not there",
+        f"{cache}/numbers/numbers.gz: not there",
+        f"copy the folder numbers with all its files to {cache}",
+    ):
+        assert part in str(caught.value)
 
 
 @pytest.mark.parametrize("ending", ["", "/"])
