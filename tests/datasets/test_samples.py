@@ -1,10 +1,11 @@
-"""The procedural stand-in for CIFAR-10: its shape, its masks, and how hard it is."""
+"""The procedural stand-ins: their shapes, their masks, and how hard they are."""
 
 import hashlib
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.metrics import confusion_matrix
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -15,6 +16,16 @@ from mi204.datasets import _drawings, samples
 @pytest.fixture(scope="module")
 def dataset():
     return samples.cifar10()
+
+
+@pytest.fixture(scope="module")
+def garments():
+    return samples.fashion_mnist()
+
+
+@pytest.fixture(params=["dataset", "garments"])
+def either(request):
+    return request.getfixturevalue(request.param)
 
 
 def _digest(dataset):
@@ -38,19 +49,33 @@ def test_has_the_shape_of_cifar10(dataset):
         assert (masks.shape, masks.dtype) == ((n, 32, 32), np.bool_)
 
 
-def test_classes_are_balanced_and_shuffled(dataset):
-    for y in (dataset.y_train, dataset.y_test):
+def test_has_the_shape_of_fashion_mnist(garments):
+    assert (garments.name, garments.source, garments.notice) == ("Fashion-MNIST", "sample", "")
+    assert len(garments.classes) == 10
+    for x, y, masks, n in (
+        (garments.x_train, garments.y_train, garments.masks_train, 60_000),
+        (garments.x_test, garments.y_test, garments.masks_test, 10_000),
+    ):
+        assert (x.shape, x.dtype) == ((n, 28, 28, 1), np.uint8)
+        assert (y.shape, y.dtype) == ((n,), np.int64)
+        assert (masks.shape, masks.dtype) == ((n, 28, 28), np.bool_)
+        assert x.flags.c_contiguous
+
+
+def test_classes_are_balanced_and_shuffled(either):
+    for y in (either.y_train, either.y_test):
         np.testing.assert_array_equal(np.bincount(y), np.full(10, len(y) // 10))
         # A thousand shuffled labels hold about a hundred of each class; six standard deviations are 57.
         assert abs(np.bincount(y[:1000], minlength=10) - 100).max() < 57
 
 
-def test_is_the_same_every_time(dataset):
-    assert _digest(samples.cifar10()) == _digest(dataset)
+@pytest.mark.parametrize(("kept", "draw"), [("dataset", samples.cifar10), ("garments", samples.fashion_mnist)])
+def test_is_the_same_every_time(kept, draw, request):
+    assert _digest(draw()) == _digest(request.getfixturevalue(kept))
 
 
-def test_no_image_comes_twice(dataset):
-    images = np.concatenate([dataset.x_train, dataset.x_test])
+def test_no_image_comes_twice(either):
+    images = np.concatenate([either.x_train, either.x_test])
     assert len({image.tobytes() for image in images}) == len(images)
 
 
@@ -127,3 +152,61 @@ def test_outlines_tell_the_class(dataset):
         return blocks.reshape(len(x), -1)
 
     assert 0.4 < _score(make_pipeline(StandardScaler(), RidgeClassifier()), edges, dataset) < 0.75
+
+
+def test_garments_stand_on_black_and_their_masks_lie_on_them(garments):
+    images, masks = garments.x_test[..., 0], garments.masks_test
+    assert (images[masks] > 0).mean() > 0.99
+    assert (images[~masks] == 0).mean() > 0.9
+    around = masks.copy()
+    for axis in (1, 2):
+        around |= np.roll(masks, 1, axis) | np.roll(masks, -1, axis)
+    assert (images[~around] == 0).mean() > 0.99
+
+    def overlap(masks):
+        return (masks & (images > 20)).sum() / (masks | (images > 20)).sum()
+
+    assert overlap(masks) > 0.9
+    assert overlap(np.roll(masks, 1, axis=1)) < 0.85
+    assert overlap(np.roll(masks, 1, axis=2)) < 0.85
+
+
+def test_garments_are_neither_lost_nor_all_as_large_as_the_image(garments):
+    area = np.concatenate([garments.masks_train, garments.masks_test]).mean(axis=(1, 2))
+    assert area.min() > 0.04
+    assert (area > 0.9).mean() < 0.01
+    assert 0.3 < area.mean() < 0.45
+
+
+def test_every_pixel_of_the_garments_can_be_standardised(garments):
+    assert garments.x_train.std(axis=0).min() > 5
+
+
+def test_brightness_does_not_give_the_garment_away(garments):
+    def brightness(images, masks):
+        pixels = np.where(masks, images[..., 0], np.nan)
+        return np.stack([np.nanmean(pixels, axis=(1, 2)), np.nanstd(pixels, axis=(1, 2))], axis=1)
+
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    model.fit(brightness(garments.x_train[:5000], garments.masks_train[:5000]), garments.y_train[:5000])
+    features = brightness(garments.x_test[:3000], garments.masks_test[:3000])
+    assert model.score(features, garments.y_test[:3000]) < 0.2
+
+
+def test_garments_are_told_apart_and_confused_as_real_ones_are(garments):
+    """A linear model does well, best on trousers, worst on shirts, and takes tops for tops and shoes for shoes."""
+    model = make_pipeline(StandardScaler(), RidgeClassifier())
+    model.fit(garments.x_train[:5000].reshape(5000, -1).astype(np.float32), garments.y_train[:5000])
+    predicted = model.predict(garments.x_test[:3000].reshape(3000, -1).astype(np.float32))
+    table = confusion_matrix(garments.y_test[:3000], predicted, normalize="true")
+    assert 0.6 < np.diag(table).mean() < 0.8
+    named = dict(zip(garments.classes, np.diag(table), strict=True))
+    assert max(named, key=named.get) == "trouser"
+    assert min(named, key=named.get) == "shirt"
+    # No two classes are the same: even shirts are found more often than by chance.
+    assert min(named.values()) > 0.2
+    for kind in (("t-shirt", "pullover", "dress", "coat", "shirt"), ("sandal", "sneaker", "ankle boot")):
+        members = [garments.classes.index(name) for name in kind]
+        within = table[np.ix_(members, members)]
+        wrong = within.sum() - np.trace(within)
+        assert wrong > 0.8 * (len(members) - np.trace(within))

@@ -1,0 +1,53 @@
+"""Read idx files, the format of MNIST and of the data sets made to replace it."""
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from mi204.errors import DataError
+
+_SIDE = 28
+_CLASSES = 10
+
+
+def read(images: Path, labels: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Read `count` images, uint8 (n, 28, 28, 1), and their labels, int64 (n,).
+
+    Raises DataError when a file is damaged, holds another number or size of images, or a label that is not in 0..9.
+    """
+    pixels = _read(images, (count, _SIDE, _SIDE))
+    numbers = _read(labels, (count,))
+    if numbers.max() >= _CLASSES:
+        raise _error(labels, f"labels from 0 to {_CLASSES - 1}", str(numbers.max()))
+    return pixels[..., None], numbers.astype(np.int64)
+
+
+def _read(file: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Read a gzipped idx file of unsigned bytes, of this shape and no other."""
+    magic = bytes([0, 0, 8, len(shape)])
+    start = len(magic) + 4 * len(shape)
+    end = start + math.prod(shape)
+    try:
+        with gzip.open(file) as stream:
+            # A byte more than there should be: enough to notice a longer file, however much it would unpack to.
+            content = stream.read(end + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _error(file, "a whole gzip file", str(error)) from error
+    if content[:4] != magic:
+        raise _error(file, f"the idx magic number {magic.hex()}", content[:4].hex() or "an empty file")
+    sizes = content[4:start]
+    if sizes != struct.pack(f">{len(shape)}I", *shape):
+        received = tuple(int.from_bytes(sizes[at : at + 4], "big") for at in range(0, len(sizes), 4))
+        raise _error(file, f"the sizes {shape}", str(received))
+    if len(content) != end:
+        received = f"{len(content) - start:,}" if len(content) < end else "more"
+        raise _error(file, f"{end - start:,} values", received)
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
+
+
+def _error(file: Path, expected: str, received: str) -> DataError:
+    return DataError(f"Expected {expected} in {file}, received {received}. Delete this file and load it again.")

@@ -1,0 +1,49 @@
+"""Fashion-MNIST: 60,000 training and 10,000 test images of ten kinds of clothes, 28 x 28 pixels, in grey."""
+
+from pathlib import Path
+
+from mi204.datasets import DataChoice, ImageDataset, _idx
+from mi204.datasets._choice import choose
+from mi204.datasets._fetch import RemoteFile, fetch
+
+CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+
+_REPOSITORY = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/b2617bb6d3ffa2e429640350f613e3291e10b141"
+
+OFFICIAL = tuple(
+    RemoteFile(name=f"fashion-mnist/{name}", url=f"{_REPOSITORY}/data/fashion/{name}", sha256=sha256)
+    for name, sha256 in (
+        ("train-images-idx3-ubyte.gz", "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+        ("train-labels-idx1-ubyte.gz", "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+        ("t10k-images-idx3-ubyte.gz", "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+        ("t10k-labels-idx1-ubyte.gz", "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+    )
+)
+
+
+def load(data: DataChoice = "auto", folder: Path | None = None) -> ImageDataset:
+    """Load Fashion-MNIST: uint8 images (n, 28, 28, 1) and int64 labels (n,), in the official order.
+
+    `folder` is looked in first, for the four files themselves or as torchvision lays them out. ``auto`` gives the
+    procedural sample, with its notice set, only when one of them cannot be reached or verified; ``real`` raises
+    DataError then. Raises DataError when a verified file does not hold what it should, StorageError when the cache
+    cannot be written, SettingError for another ``data``.
+    """
+    from mi204.datasets import samples
+
+    return choose(data, lambda: _real(folder), samples.fashion_mnist)
+
+
+def _real(folder: Path | None) -> ImageDataset:
+    files = [fetch(remote, _paths(remote, folder)) for remote in OFFICIAL]
+    x_train, y_train = _idx.read(files[0], files[1], 60_000)
+    x_test, y_test = _idx.read(files[2], files[3], 10_000)
+    return ImageDataset("Fashion-MNIST", "real", "", CLASSES, x_train, y_train, x_test, y_test)
+
+
+def _paths(remote: RemoteFile, folder: Path | None) -> list[Path]:
+    """Give the paths of a file in the folder that is looked in first."""
+    if folder is None:
+        return []
+    name = Path(remote.name).name
+    return [folder / name, folder / "FashionMNIST" / "raw" / name]

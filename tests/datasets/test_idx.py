@@ -1,0 +1,104 @@
+import gzip
+import struct
+
+import numpy as np
+import pytest
+
+from mi204.datasets import _idx
+from mi204.errors import DataError
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
+LABELS = np.array([0, 9, 4], dtype=np.uint8)
+
+
+def idx(array: np.ndarray, sizes: tuple[int, ...] | None = None, magic: bytes = b"\0\0\x08") -> bytes:
+    sizes = array.shape if sizes is None else sizes
+    return magic + struct.pack(f">B{len(sizes)}I", len(sizes), *sizes) + array.tobytes()
+
+
+@pytest.fixture
+def files(tmp_path):
+    images, labels = tmp_path / "images.gz", tmp_path / "labels.gz"
+    images.write_bytes(gzip.compress(idx(PIXELS)))
+    labels.write_bytes(gzip.compress(idx(LABELS)))
+    return images, labels
+
+
+def test_images_and_labels_are_read_in_order(files):
+    images, labels = _idx.read(*files, 3)
+    np.testing.assert_array_equal(images, PIXELS[..., None])
+    np.testing.assert_array_equal(labels, LABELS)
+    assert (images.dtype, labels.dtype) == (np.uint8, np.int64)
+    assert images.flags.c_contiguous
+    assert images.flags.writeable
+    assert labels.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(idx(PIXELS))[:-9], "Expected a whole gzip file"),
+        (gzip.compress(idx(PIXELS))[:40], "Expected a whole gzip file"),
+        (gzip.compress(idx(PIXELS))[:-8] + bytes(8), "Expected a whole gzip file"),
+        (gzip.compress(idx(PIXELS))[:10] + b"\xff" * 30, "Expected a whole gzip file"),
+        (idx(PIXELS), "Expected a whole gzip file"),
+        (b"", "received an empty file"),
+        (gzip.compress(b""), "received an empty file"),
+        (gzip.compress(b"\0\0"), "magic number 00000803 .*received 0000"),
+        (gzip.compress(idx(PIXELS, magic=b"\0\0\x09")), "magic number 00000803 .*received 00000903"),
+        (gzip.compress(idx(LABELS)), "magic number 00000803 .*received 00000801"),
+        (gzip.compress(idx(PIXELS)[:10]), r"sizes \(3, 28, 28\) .*received \(3, 0\)"),
+        (gzip.compress(idx(PIXELS[:2])), r"sizes \(3, 28, 28\) .*received \(2, 28, 28\)"),
+        (gzip.compress(idx(PIXELS, sizes=(3, 14, 56))), r"sizes \(3, 28, 28\) .*received \(3, 14, 56\)"),
+        (gzip.compress(idx(PIXELS, sizes=(2**32 - 1, 28, 28))), r"received \(4294967295, 28, 28\)"),
+        (gzip.compress(idx(PIXELS)[:-1]), "Expected 2,352 values .*received 2,351"),
+        (gzip.compress(idx(PIXELS)) + gzip.compress(bytes(10_000_000)), "Expected 2,352 values .*received more"),
+    ],
+    ids=lambda value: "" if isinstance(value, bytes) else None,
+)
+def test_broken_images_are_refused(content, message, files):
+    files[0].write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        _idx.read(*files, 3)
+    assert str(files[0]) in str(caught.value)
+    assert "Delete this file and load it again." in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (idx(np.array([0, 10, 4], dtype=np.uint8)), "labels from 0 to 9 .*received 10"),
+        (idx(LABELS[:2]), r"sizes \(3,\) .*received \(2,\)"),
+        (idx(np.append(LABELS, LABELS)), r"sizes \(3,\) .*received \(6,\)"),
+        (idx(LABELS)[:-1], "Expected 3 values .*received 2"),
+        (idx(PIXELS), "magic number 00000801 .*received 00000803"),
+    ],
+    ids=lambda value: "" if isinstance(value, bytes) else None,
+)
+def test_broken_labels_are_refused(content, message, files):
+    files[1].write_bytes(gzip.compress(content))
+    with pytest.raises(DataError, match=message) as caught:
+        _idx.read(*files, 3)
+    assert str(files[1]) in str(caught.value)
+
+
+def test_no_more_is_unpacked_than_there_should_be(files, monkeypatch):
+    """A small file may unpack to more than the memory holds."""
+    files[0].write_bytes(gzip.compress(idx(PIXELS)) + gzip.compress(bytes(10_000_000)))
+    received = []
+    read = gzip.GzipFile.read
+
+    def counted(self, size=-1):
+        received.append(read(self, size))
+        return received[-1]
+
+    monkeypatch.setattr(gzip.GzipFile, "read", counted)
+    with pytest.raises(DataError, match="received more"):
+        _idx.read(*files, 3)
+    assert sum(map(len, received)) < 3000
+
+
+def test_missing_file_is_told(files):
+    files[1].unlink()
+    with pytest.raises(DataError, match=r"labels.gz, received .*No such file"):
+        _idx.read(*files, 3)
