@@ -217,6 +217,7 @@ class HomeworkLogs(keras.callbacks.Callback):
     """Log what the homework's Trainer logs: training loss and accuracy after each epoch, the last gradient's norm."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray, batch_size: int, on_epoch: Callable[[], None]) -> None:
+        """Take the training set, labels one-hot, and what to call after each epoch."""
         super().__init__()
         self.logged = x[:N_LOGGED], y[:N_LOGGED]
         self.last_step = arithmetic.steps_per_epoch(len(x), batch_size) - 1
@@ -225,11 +226,13 @@ class HomeworkLogs(keras.callbacks.Callback):
         self.on_epoch = on_epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Measure the gradient of the last batch, with the weights that it is about to change."""
         if batch == self.last_step:
             slopes = backend.weight_gradients(self.model, losses.clipped_cross_entropy, *self.last_batch)
             self.gradient_norm = float(np.sqrt(sum(np.sum(np.square(slope, dtype=np.float64)) for slope in slopes)))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Add to the logs what ``training.fit`` records with its own."""
         logs["train_gradient_norm"] = self.gradient_norm
         logs["train_loss"], logs["train_accuracy"] = evaluate(self.model, *self.logged)
         self.on_epoch()
@@ -614,7 +617,8 @@ def figures(results: Results, language: Language) -> dict[str, Figure]:
     training_and_validation = {
         "train_accuracy": word("training", language), "validation_accuracy": word("validation", language)
     }  # fmt: skip
-    for study_name, number in (("raw", "2.2"), ("normalised", "2.2"), ("depth", "2.3"), ("cnn", "2.4"), ("width", "2.5")):
+    numbers = {"raw": "2.2", "normalised": "2.2", "depth": "2.3", "cnn": "2.4", "width": "2.5"}
+    for study_name, number in numbers.items():
         runs = results.of_study(study_name)
         if not runs:
             continue
