@@ -135,7 +135,7 @@ class Config:
     """Average the predictions for the image (1), its mirror image too (2), both shifted by a pixel too (6)."""
     batch_sizes: tuple[int, ...] = (8, 16, 32, 64, 128)
     """Batch sizes compared by question 4.2."""
-    deep_epochs: int = 70
+    deep_epochs: int = 60
     """Epochs of the deeper network (question 6.1)."""
     ablation_epochs: int = 40
     """Epochs of each run that measures what one ingredient of the deeper network brings (question 6.1); 0: none."""
