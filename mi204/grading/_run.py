@@ -95,7 +95,10 @@ class Harness:
             }
         )
         if not _FORKS:
-            lines, ended = _run_once(request, seconds)
+            lines, code = _run_once(request, seconds)
+            ended = {"why": "exit", "code": code}
+            if code == 1:  # so its own watch ends it
+                ended = {"why": "probe_time", "seconds": self._limits.probe_seconds}
             return _messages(lines), ended, ""
         if self._process is None:
             self._process = subprocess.Popen(**_command("serve"))
@@ -121,13 +124,13 @@ class Harness:
             self._process = None
 
 
-def _run_once(request: bytes, seconds: float) -> tuple[list[bytes], dict]:
-    """Run one attempt in a process of its own, for a system that cannot fork."""
+def _run_once(request: bytes, seconds: float) -> tuple[list[bytes], int]:
+    """Run one attempt in a process of its own, for a system that cannot fork; give its lines and exit code."""
     try:
         finished = subprocess.run(**_command("run_once"), input=request, timeout=seconds + _START_SECONDS)
-        return finished.stdout[: _wire.MAX_BYTES].splitlines(), {"why": "exit", "code": finished.returncode}
+        return finished.stdout[: _wire.MAX_BYTES].splitlines(), finished.returncode
     except subprocess.TimeoutExpired as expired:
-        return (expired.stdout or b"")[: _wire.MAX_BYTES].splitlines(), {"why": "total_time", "seconds": seconds}
+        return (expired.stdout or b"")[: _wire.MAX_BYTES].splitlines(), 1
 
 
 def _command(function: str) -> dict:

@@ -449,10 +449,20 @@ def _accuracy(inputs: dict, answer: dict) -> Finding:
 
 
 def _graph(inputs: dict, answer: dict) -> Finding:
+    """Compare the direction of the loss's gradient, whichever loss it is, with that of the network's scale."""
     pair = _pair(answer)
     if isinstance(pair, Finding):
         return pair
-    return Finding(answer["graph"] is True, Word("keeps_graph"), Word("no_graph"), "loss_without_graph")
+    p, y = inputs["probabilities"].astype("float64"), inputs["y"]
+    names = [name for name, loss in _losses(p, y).items() if _close(pair[0], loss)] or [""]
+    steps = 1e-5 * np.eye(p.shape[1])
+    expected = np.array([_losses(p * (1 + step), y)[names[0]] - _losses(p * (1 - step), y)[names[0]] for step in steps])
+    received = answer["gradient"]
+    if isinstance(received, np.ndarray) and received.shape == expected.shape:
+        cosine = expected @ received / np.linalg.norm(expected) / np.linalg.norm(received)
+        if abs(cosine) > 0.999:
+            return Finding(True)
+    return Finding(False, Word("keeps_graph"), Word("no_graph"), "loss_without_graph")
 
 
 def _clipped(inputs: dict, answer: dict) -> Finding:

@@ -21,7 +21,8 @@ VARIATIONS = {
          "return torch.tensor(losses / len(X)), np.array(accuracies / len(X))"),
     ],
     "backward on the given tensors": [
-        ("    inputs = [tensor.detach().clone().requires_grad_() for tensor in tensor_list]\n", "    inputs = tensor_list\n"),
+        ("    inputs = [tensor.detach().clone().requires_grad_() for tensor in tensor_list]\n",
+         "    inputs = tensor_list\n"),
         ("    return _norm(torch.autograd.grad(value.reshape(()), inputs, allow_unused=True))",
          "    value.backward()\n    return sum((t.grad**2).sum() for t in tensor_list) ** 0.5"),
     ],

@@ -1,0 +1,246 @@
+"""Hostile files have 0 or their honest points, with a reason, in time; the grader survives and grades the next."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mi204.grading import _run, grader
+from mi204.grading._run import Harness, Limits
+
+LIMITS = Limits(import_seconds=6, probe_seconds=3, seconds=30)
+
+
+@pytest.fixture(scope="module")
+def harness():
+    pytest.importorskip("torch", reason="the grader needs torch")
+    with Harness(LIMITS) as harness:
+        harness.answers(b"pass", {})  # torch is imported outside the tests' times
+        yield harness
+
+
+@pytest.fixture
+def graded(harness):
+    """Give a function that grades with short limits and checks that they are kept."""
+
+    def grade(source):
+        submission = grader.Submission("solution.py", source.encode())
+        start = time.monotonic()
+        submission.run(harness)
+        assert time.monotonic() - start < LIMITS.seconds + 5
+        return submission.judged("en")
+
+    return grade
+
+
+AT_IMPORT = {
+    "endless loop": ("while True: pass", "stopped after 6 s"),
+    "os._exit": ("import os; os._exit(0)", "exit code 0"),
+    "sys.exit": ("import sys; sys.exit(0)", "SystemExit: 0 (line 1"),
+    "10 GB": ("x = bytearray(10**10)", "MemoryError"),
+    "10 GB, torch": ("import torch; x = torch.ones(10**10 // 4)", "RuntimeError"),
+    "10 GB, shared": ("import mmap; x = mmap.mmap(-1, 10**10)", "OSError"),
+    "output flood": ("while True: print('x' * 1000)", "File too large"),
+    "flood of the pipe": (
+        "import os\nfor fd in range(3, 50):\n    try:\n        while True: os.write(fd, b'x' * 65536)\n"
+        "    except OSError: pass",
+        "wrote more than",
+    ),
+    "recursion": ("import sys\nsys.setrecursionlimit(10**9)\ndef f(x): return f([x])\nf(0)", "MemoryError|SIGSEGV"),
+    "kill": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+    "no answer": (
+        "import os\nfor fd in range(3, 50):\n    try: os.close(fd)\n    except OSError: pass", "exit code 70"
+    ),
+    "raise at import": ("1 / 0", "ZeroDivisionError: division by zero (line 1: 1 / 0)"),
+}
+
+
+@pytest.mark.parametrize(("source", "reason"), AT_IMPORT.values(), ids=AT_IMPORT)
+def test_a_file_that_fails_at_import_has_0_and_a_reason(graded, reference, source, reason):
+    result = graded(source)
+    assert result.score == 0
+    assert any(part in result.notice for part in reason.split("|")), result.notice
+    assert all(result.notice in outcome.message for outcome in result.outcomes)
+
+
+IN_A_FUNCTION = {
+    "endless loop": ("while True: pass", "stopped after 3 s"),
+    "os._exit": ("import os; os._exit(0)", "exit code 0"),
+    "sys.exit": ("import sys; sys.exit('done')", "SystemExit: done"),
+    "10 GB": ("torch.ones(10**10)", "RuntimeError"),
+    "abort": ("import os; os.abort()", "SIGABRT"),
+    "enormous answer": ("return torch.ones(10**6)", "not_a_number"),
+    "an object that cannot be shown": (
+        "return type('Bad', (), {'__repr__': lambda self: 1 / 0})()", "ZeroDivisionError"
+    ),
+    "terminal codes and broken text": ("raise ValueError('\\x1b[2J \\udc80')", "ValueError: \ufffd[2J \ufffd"),
+}
+
+
+@pytest.mark.parametrize(("body", "reason"), IN_A_FUNCTION.values(), ids=IN_A_FUNCTION)
+def test_a_function_that_fails_costs_its_own_points(graded, reference, body, reason):
+    start = "def jacobian_norm(function: Callable, input_tensor: Tensor) -> float:\n"
+    result = graded(reference.replace(start, f"{start}    {body}\n"))
+    assert result.score == 33, result.report()
+    messages = {outcome.message for outcome in result.outcomes if outcome.score < outcome.points}
+    if reason == "not_a_number":
+        reason = "(1000000,), float32"
+    assert all(reason in message for message in messages), messages
+    json.dumps(result.gradescope(), ensure_ascii=False).encode()
+
+
+def test_each_function_that_hangs_costs_its_own_points(graded, reference):
+    loop = reference.replace(' -> float:\n    """', ' -> float:\n    while True: pass\n    """')
+    result = graded(loop)
+    assert result.score == 30, result.report()
+    assert set(result.by_item().values()) - {0} == {1, 5, 2, 4, 6, 3}
+
+
+def test_the_honest_points_before_the_time_runs_out_are_kept(harness, reference, monkeypatch):
+    monkeypatch.setattr(harness, "_limits", Limits(seconds=15, probe_seconds=60))
+    sleep = "import time; time.sleep(60)"
+    submission = grader.Submission(
+        "solution.py", reference.replace("architectures.check_activation(activation_str)", sleep).encode()
+    )
+    submission.run(harness)
+    result = submission.judged("en")
+    assert result.score == 5, result.report()
+    assert "used up the 15 s" in result.report()
+
+
+def test_a_thread_that_outlives_the_run_stops_nothing(graded, reference):
+    thread = "\nimport threading, time\nthreading.Thread(target=time.sleep, args=(300,)).start()\n"
+    assert graded(reference + thread).score == 35
+
+
+def test_processes_that_detach_themselves_are_killed(graded, reference, tmp_path):
+    mark = f"mi204-detached-{os.getpid()}"
+    detach = (
+        "\nimport os, sys\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0:\n"
+        f"        os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(300)', '{mark}'])\n"
+        "    os._exit(0)\n"
+    )
+    assert graded(reference + detach).score == 35
+    running = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            running.append((folder / "cmdline").read_text())
+        except OSError:
+            continue
+    assert running
+    assert not any(mark in command for command in running)
+
+
+def test_the_folder_of_a_run_is_gone_and_may_be_deleted_by_it(graded, reference):
+    result = graded(reference + "\nimport os, shutil\nprint(os.getcwd())\nshutil.rmtree(os.getcwd())\n")
+    assert result.score == 35
+    assert not Path(result.printed.split()[0]).exists()
+
+
+def test_a_results_file_of_its_own_is_not_read(graded, tmp_path):
+    forged = json.dumps({"score": 35, "tests": [{"score": 35, "max_score": 35}]})
+    result = graded(f"open('results.json', 'w').write({forged!r})")
+    assert result.score == 0
+    assert "gradient_norm is not in the file" in result.report()
+
+
+FORGED = """
+import os, json
+cases = ["gradient_norm_one", "jacobian_norm_vector", "mlp", "training_step", "loss", "evaluate_whole", "normalize"]
+answers = [{"case": c, **a} for c in cases for a in (
+    {"value": 1.0}, {"passed": True, "score": 35}, {"ended": {"why": "x"}}, {"error": 3}, {"error": {"line": "x"}},
+    {"value": {"dtype": "float32", "shape": [10**9], "data": ""}}, {"outputs": [], "layers": [{}], "kinds": []},
+    {"value": {"dtype": "object", "shape": [1], "data": "AAAA"}}, {"value": [[[[]]]]}, {"missing": {}},
+    {"weights": [[1, 2, 3, 4]], "values": []}, {"graph": True, "value": [1e999, None]},
+)]
+lines = [json.dumps(a) for a in answers[SHIFT::12]] + ["[" * 100000, "{}", "null", '"x"', "\\udc80", "\\x00"]
+for fd in range(3, 50):
+    try:
+        os.write(fd, "\\n".join(["", *lines, ""]).encode("utf-8", "surrogatepass"))
+    except OSError:
+        pass
+"""
+
+
+@pytest.mark.parametrize("shift", range(12))
+def test_forged_answers_are_only_answers(graded, shift):
+    result = graded(FORGED.replace("SHIFT", str(shift)))
+    assert result.score == 0, result.report()
+    json.dumps(result.gradescope(), ensure_ascii=False).encode()
+
+
+PATCHES = {
+    "torch": "torch.allclose = lambda *a, **k: True\ntorch.equal = torch.isclose = torch.allclose\n"
+    "Tensor.__eq__ = lambda *a: True\nTensor.norm = lambda *a, **k: torch.ones(())\n",
+    "softmax": "nn.functional.softmax = lambda x, *a, **k: x * 0 + 0.5\n",
+    "numpy": "np.allclose = lambda *a, **k: True\nnp.array_equal = np.allclose\n",
+    "builtins": "import builtins\nbuiltins.isinstance = lambda *a: True\nbuiltins.abs = lambda x: 0\n",
+    "float": "import builtins\nbuiltins.float = lambda x=0: 1.0\n",
+    "json": "import json\njson.dumps = lambda *a, **k: '{\"case\": \"mlp\", \"score\": 5}'\n",
+}
+
+
+WRONG = """
+def gradient_norm(function, *tensor_list): return 1.0
+def jacobian_norm(function, input_tensor): return 1.0
+class Trainer:
+    def create_activation_function(self, name): return nn.Identity()
+    def create_mlp(self, *a): return nn.Sequential(nn.Flatten(), nn.Linear(30, 3), nn.Softmax(dim=0))
+    def create_cnn(self, *a): return nn.Conv2d(2, 3, 1)
+    def normalize(self, a, b, c): return (a[0], 0), (b[0], 0), (c[0], 0)
+    def one_hot(self, y): return y
+    def compute_loss_and_accuracy(self, X, y): return 1.0, 1.1
+    def compute_gradient_norm(self, network): return 1.0
+    def training_step(self, X, y): return 1.0
+    def evaluate(self, X, y): return 1.0, 1.1
+"""
+
+
+@pytest.mark.parametrize("patch", PATCHES.values(), ids=PATCHES)
+def test_patched_packages_never_earn_points(graded, reference, patch):
+    result = graded(f"import torch, numpy as np\nfrom torch import nn, Tensor\n{patch}{WRONG}")
+    assert result.score == 0, result.report()
+
+
+def test_our_own_solution_cannot_be_imported(graded):
+    result = graded("from mi204.interop.torch_trainer import Trainer, gradient_norm, jacobian_norm\n")
+    assert result.score == 0
+    assert "mi204.interop" in result.notice
+
+
+def test_a_harness_that_is_brought_down_is_started_again(graded, reference):
+    result = graded("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nimport time; time.sleep(3)\n")
+    assert result.score == 0
+    # Where the submission has the rights of nobody, it cannot, and only its sleep is left.
+    assert "brought down" in result.notice or "gradient_norm is not in the file" in result.report()
+    assert graded(reference).score == 35
+
+
+@pytest.mark.slow
+def test_without_fork_each_attempt_is_a_process_of_its_own(reference, monkeypatch):
+    pytest.importorskip("torch", reason="the grader needs torch")
+    monkeypatch.setattr(_run, "_FORKS", False)
+    hanging = reference.replace("    return float(torch.auto", "    while True: pass\n    return float(torch.auto")
+    submission = grader.Submission("solution.py", hanging.encode())
+    with Harness(Limits(probe_seconds=8, seconds=200)) as harness:
+        submission.run(harness)
+    result = submission.judged("en")
+    assert result.score == 33, result.report()
+
+
+def test_the_child_is_torch_and_numpy_alone():
+    pytest.importorskip("torch", reason="the grader needs torch")
+    program = (
+        "import sys; sys.path.append(sys.argv[1]); from mi204.grading import _harness\n"
+        "print(sorted({'keras', 'tensorflow', 'jax', 'pandas', 'matplotlib', 'requests'} & set(sys.modules)))"
+    )
+    root = str(Path(grader.__file__).parents[2])
+    finished = subprocess.run([sys.executable, "-I", "-c", program, root], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "[]"
