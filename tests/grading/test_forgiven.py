@@ -8,7 +8,7 @@ VARIATIONS = {
          "    return torch.tensor([float(g.norm()) for g in torch.autograd.grad(value, inputs)]).norm()"),
         ("float(torch.autograd.functional.jacobian(function, input_tensor).norm())",
          "torch.autograd.functional.jacobian(function, input_tensor).norm()"),
-        ("return _norm(tuple(parameter.grad for parameter in network.parameters()))",
+        ("return _norm(parameter.grad for parameter in network.parameters())",
          "return torch.cat([p.grad.flatten() for p in network.parameters()]).norm()"),
         ("        return norm\n", "        return torch.tensor([norm])\n"),
     ],

@@ -39,7 +39,7 @@ CLIP = "probabilities = self.network(X).clamp(self.epsilon, 1 - self.epsilon)"
 LOSS = "loss = -(y * probabilities.log()).sum(dim=1).mean()"
 ACCURACY = "accuracy = (probabilities.argmax(dim=1) == y.argmax(dim=1)).float().mean()"
 RETURN_LOSS = "return loss, float(accuracy)"
-GRADIENT_NORM = "return _norm(tuple(parameter.grad for parameter in network.parameters()))"
+GRADIENT_NORM = "return _norm(parameter.grad for parameter in network.parameters())"
 STEP = """\
         self.optimizer.zero_grad()
         loss, _ = self.compute_loss_and_accuracy(X_batch, y_batch)
@@ -159,7 +159,7 @@ FAULTS = [
     Fault("norms of layers added", "9", GRADIENT_NORM,
           "return sum(p.grad.norm() for p in network.parameters())", "sum_of_norms", "9.2"),
     Fault("norm of the weights", "9", GRADIENT_NORM,
-          "return _norm(tuple(network.parameters()))", "norm_of_weights", "9.1 9.2"),
+          "return _norm(network.parameters())", "norm_of_weights", "9.1 9.2"),
     Fault("gradients stacked", "9", GRADIENT_NORM,
           "return torch.stack([p.grad for p in network.parameters()]).norm()", "stacked", "9.2"),
     Fault("norm squared", "9", GRADIENT_NORM, f"{GRADIENT_NORM} ** 2", "squared", "9.1 9.2"),
