@@ -945,7 +945,8 @@ def _draw_study(results: Results, album: plots.Album, study: str, number: str) -
         return
     language = album.language
     names = {each.setting: translated(tables.setting_name(each.setting), language) for each in runs}
-    album.draw(f"{number}_{study}", plots.study, runs, names=names, n_seeds=n_seeds)
+    if study != "ablation":  # the curves of so many settings cannot be told apart
+        album.draw(f"{number}_{study}", plots.study, runs, names=names, n_seeds=n_seeds)
     measured = {"accuracy": (lambda each: 100 * test_accuracy(each), f"{word('test_accuracy', language)} (%)")}
     if study == "batch_size":
         measured |= {

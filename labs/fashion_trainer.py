@@ -48,7 +48,7 @@ from mi204 import (
 from mi204.architectures import ActivationName, NetworkConfiguration, NetworkType
 from mi204.datasets import DataChoice, ImageDataset, fashion_mnist
 from mi204.errors import SettingError
-from mi204.language import Language, Word, word
+from mi204.language import Language, Word, fill, word
 from mi204.preprocessing import one_hot
 from mi204.questions import Answer, answers
 from mi204.results import Results, Run, save_figures
@@ -641,7 +641,7 @@ def figures(results: Results, language: Language) -> dict[str, Figure]:
 
 def _setting(setting: str, language: Language) -> str:
     """Name a setting: a network is translated, a learning rate is written as the language does."""
-    return word(setting, language) if setting[0].isalpha() else plots.localised(setting, language)
+    return word(setting, language) if setting[0].isalpha() else fill("{rate:g}", {"rate": float(setting)}, language)
 
 
 # %% [markdown]

@@ -7,7 +7,6 @@ Figures are 7 inches wide (a page) unless their function says otherwise, so that
 from mi204.plots._album import Album
 from mi204.plots._bars import bars, class_accuracies
 from mi204.plots._curves import learning_curves, quantity, study
-from mi204.plots._frame import localised
 from mi204.plots._graph import model_graph
 from mi204.plots._images import examples, feature_maps, heat_map, maps_over_epochs, standardised, summed_masks
 from mi204.plots._matrices import confusion_matrix
@@ -21,7 +20,6 @@ __all__ = [
     "feature_maps",
     "heat_map",
     "learning_curves",
-    "localised",
     "maps_over_epochs",
     "model_graph",
     "quantity",
