@@ -58,16 +58,17 @@ def prepare() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
-def require(name: str, alternative: str) -> None:
+def require(name: str, alternative: str = "") -> None:
     """Prove that tensorflow, jax or torch is installed.
 
-    Raises SettingError saying which extra to install, or which ``alternative`` to choose.
+    Raises SettingError saying which extra to install, or which ``alternative`` to choose, where there is one.
     """
     if importlib.util.find_spec(name) is None:
         extra = "." if name == "tensorflow" else f'".[{name}]"'
         raise SettingError(
             f"Expected {name} to be installed, but Python does not find it. "
-            f"Install it with: pip install -e {extra} (in the project's folder), or choose another: {alternative}."
+            f"Install it with: pip install -e {extra} (in the project's folder)"
+            + (f", or choose another: {alternative}." if alternative else ".")
         )
 
 

@@ -1,7 +1,7 @@
 """The command line: settings from a dataclass, errors as messages, results as text."""
 
 import argparse
-import importlib.util
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 import tyro
 
-from mi204 import paths, results
+from mi204 import backend, paths, results
 from mi204.errors import SettingError, UserError
 from mi204.language import Language, fill, word
 from mi204.questions import Question, of_lab
@@ -112,18 +112,11 @@ def answers(lab: str, language: Language) -> None:
     print_answers(results.load(paths.figures(lab)), list(of_lab(module).values()), language)
 
 
-def _require_torch() -> None:
-    if importlib.util.find_spec("torch") is None:
-        raise SettingError(
-            "Expected torch, which the grader runs submissions with, received none: pip install 'mi204[torch]'."
-        )
-
-
 def grade(file: Path, output: Path | None, language: Language) -> None:
     """Grade a submission of homework 004, part 1: print the checks, and write Gradescope's results.json if asked."""
     from mi204.grading import __main__, grader
 
-    _require_torch()
+    backend.require("torch")
     outcome = grader.grade(file, language)
     if output:
         __main__.write(outcome, output)
@@ -134,7 +127,7 @@ def grade_folder(folder: Path, output: Path | None, language: Language) -> None:
     """Grade every Python file of a folder and its folders; write one CSV line each."""
     from mi204.grading import summary
 
-    _require_torch()
+    backend.require("torch")
     table = summary.table(folder, language)
     if output:
         paths.write_atomically(output, lambda path: table.to_csv(path, index=False))

@@ -16,7 +16,8 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
 from mi204 import plots
-from mi204.results import Run
+from mi204.language import Word
+from mi204.results import Results, Run
 
 CLASSES = {
     "en": ["plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
@@ -306,6 +307,53 @@ def test_study_of_single_seeds_and_of_seeds_that_stopped_early():
 def test_study_tells_more_than_eight_settings_apart():
     figure = plots.study([make_run(str(setting), 0, 3) for setting in range(12)], **frame("en"))
     assert len({(line.get_color(), line.get_marker()) for line in figure.axes[0].lines}) == 12
+
+
+def test_quantity():
+    lines = {"acc": "training", "val_acc": "validation"}
+    figure = plots.quantity(
+        RUNS[:6], lines, ylabel="Accuracy (%)", scale=100, first_epoch=0, names={"8": "eight"}, **frame("en")
+    )
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == "Accuracy (%)"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["eight", "16", "training", "validation"]
+    assert [line.get_linestyle() for line in axes.lines] == ["--", "-"] * 2
+    np.testing.assert_allclose(
+        axes.lines[1].get_ydata(), 100 * np.mean([run.history["val_acc"] for run in RUNS[:3]], axis=0)
+    )
+    assert list(axes.lines[1].get_xdata()) == list(range(13))
+    assert axes.get_xlim() == (-0.5, 13.5)
+
+
+def test_quantity_of_one_line_per_setting():
+    figure = plots.quantity([RUN], {"loss": "validation"}, ylabel="Norm", logarithmic=True, **frame("en"))
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "log"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["32"]
+    assert list(axes.lines[0].get_xdata()) == list(range(1, 21))
+    assert axes.lines[0].get_linestyle() == "-"
+
+
+def test_heat_map():
+    figure = plots.heat_map(MAPS[..., 0], label="Difference", **frame("fr"))
+    axes, scale = figure.axes
+    np.testing.assert_array_equal(axes.images[0].get_array(), MAPS[..., 0])
+    assert axes.images[0].get_clim() == (0, MAPS[..., 0].max())
+    assert (axes.get_xlabel(), axes.get_ylabel(), scale.get_ylabel()) == ("Colonne", "Ligne", "Difference")
+    assert plots.heat_map(np.zeros((3, 3)), label="", **frame("fr")).axes[0].images[0].get_clim() == (0, 1)
+
+
+def test_album_names_titles_and_says_where_the_numbers_come_from():
+    results = Results("lab", {"seed": 3}, "CIFAR-10", "sample", {"backend": "jax", "keras": "3.15.1"})
+    album = plots.Album(results, "fr")
+    album.draw("4.3_optimizer", plots.study, RUNS, n_seeds=3)
+    album.draw("4_confusion_deep", plots.confusion_matrix, MATRIX, CLASSES["fr"], normalised=True,
+               subject=[Word("test"), Word("normalised")])  # fmt: skip
+    assert list(album.figures) == ["4.3_optimizer", "4_confusion_deep_test_normalised"]
+    study, matrix = (text_of(figure) for figure in album.figures.values())
+    assert "échantillon procédural, PAS CIFAR-10 · jax, keras 3.15.1 · graines 3–5" in study
+    assert any(text.endswith("(test, normalisée)") for text in matrix)
+    assert any(text.endswith("graine 3") for text in matrix)
 
 
 def test_bars():

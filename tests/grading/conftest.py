@@ -5,15 +5,22 @@ from pathlib import Path
 import pytest
 
 import mi204
+from mi204 import backend
 from mi204.grading import grader
 from mi204.grading._run import Harness, Limits
 
 REFERENCE = (Path(mi204.__file__).parent / "interop" / "torch_trainer.py").read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def torch_alone():
+    """Run these tests once, not on every backend: the grader knows torch alone."""
+    if backend.chosen() != "torch":
+        pytest.skip("the grader is tested where torch is the backend")
+
+
 @pytest.fixture(scope="session")
 def harness():
-    pytest.importorskip("torch", reason="the grader needs torch")
     with Harness(Limits()) as harness:
         yield harness
 
