@@ -382,7 +382,8 @@ def study(name: str, config: Config) -> dict[str, Config]:
             "output_dropout": replace(none, output_dropout=0.3),
         }
     # The ablation has half the filters and fewer epochs: a fraction of the time for each ingredient left out.
-    deep = replace(deeper(config), filters=(16, 32, 64, 128), epochs=config.ablation_epochs)
+    halved = tuple(n_filters // 2 for n_filters in config.deep_filters)
+    deep = replace(deeper(config), filters=halved, epochs=config.ablation_epochs)
     return {
         "everything": deep,
         **{
