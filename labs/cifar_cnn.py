@@ -135,6 +135,8 @@ class Config:
     """Average the predictions for the image (1), its mirror image too (2), both shifted by a pixel too (6)."""
     batch_sizes: tuple[int, ...] = (8, 16, 32, 64, 128)
     """Batch sizes compared by question 4.2."""
+    deep_filters: Suppress[tuple[int, ...]] = (32, 64, 128, 256)
+    """Filters of the deeper network's first convolution and of each of its stages."""
     deep_epochs: int = 60
     """Epochs of the deeper network (question 6.1)."""
     ablation_epochs: int = 40
@@ -174,7 +176,7 @@ class Config:
 PRESETS = {
     "quick": Config(
         preset="quick", n_train=256, n_validation=250, n_test=250, epochs=2, resume_epochs=1,
-        batch_sizes=(16, 128), deep_epochs=1, ablation_epochs=0,
+        batch_sizes=(16, 128), deep_filters=(32, 64), deep_epochs=1, ablation_epochs=0,
         optimizer_seeds=1,
     ),
     "course": Config(),
@@ -265,7 +267,7 @@ def build_model(config: Config, n_classes: int = 10) -> keras.Model:
 def deeper(config: Config) -> Config:
     """Give the settings of the deeper network of question 6.1."""
     return replace(
-        config, network="residual", filters=(32, 64, 128, 256),
+        config, network="residual", filters=config.deep_filters,
         augmentation=("flip", "crop", "colour", "erase", "cutmix"), optimizer="nesterov", learning_rate=0.2,
         schedule="cosine", weight_decay=5e-4, label_smoothing=0.1, batch_size=min(128, config.n_train),
         epochs=config.deep_epochs, standardization="set", test_views=6,
@@ -379,7 +381,8 @@ def study(name: str, config: Config) -> dict[str, Config]:
             "output_dropout": replace(none, output_dropout=0.3),
         }
     # The ablation has half the filters and fewer epochs: a fraction of the time for each ingredient left out.
-    deep = replace(deeper(config), filters=(16, 32, 64, 128), epochs=config.ablation_epochs)
+    halved = tuple(n_filters // 2 for n_filters in config.deep_filters)
+    deep = replace(deeper(config), filters=halved, epochs=config.ablation_epochs)
     return {
         "everything": deep,
         **{
@@ -472,8 +475,8 @@ def _identity(config: Config, data: ImageDataset, start: Path | None = None) -> 
     return studies.identity(
         config,
         without={
-            "preset", "questions", "data", "language", "n_seeds", "optimizer_seeds", "batch_sizes", "deep_epochs",
-            "ablation_epochs", "resume_batch_size", "resume_epochs", "checkpoint",
+            "preset", "questions", "data", "language", "n_seeds", "optimizer_seeds", "batch_sizes", "deep_filters",
+            "deep_epochs", "ablation_epochs", "resume_batch_size", "resume_epochs", "checkpoint",
         },
         source=data.source,
         code=(
@@ -712,10 +715,13 @@ def deeper_network(results: Results) -> Answer:
         epochs=lambda each: len(each.epoch_seconds), minutes=minutes,
         validation_accuracy=validation_accuracy, test_accuracy=test_accuracy,
     )
+    n_stages = len(results.values["deep_config"]["filters"]) - 1
     values = {
         "mean": mean, "sd": sd, "n_seeds": len(deep), "parameters": deep[0].parameters,
         "one_view": metrics.mean_and_sd([each.measures["test_acc_one_view"] for each in deep])[0],
         "minutes": metrics.mean_and_sd([minutes(each) for each in deep])[0], "epochs": len(deep[0].epoch_seconds),
+        # One convolution, then three in each stage, which begins by a pooling.
+        "n_convolutions": 1 + 3 * n_stages, "n_stages": n_stages,
     }
     texts = ("answer" if len(deep) > 1 else "one_seed", "architecture")
     if not ablation:

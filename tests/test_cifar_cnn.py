@@ -246,7 +246,8 @@ def deep_results(**ablation: float) -> Results:
             dict.fromkeys(("validation_acc", "test_acc", "test_acc_one_view"), accuracy))
         for (study, setting), accuracy in accuracies.items()
     ]  # fmt: skip
-    return Results("cifar_cnn", {"n_seeds": 1, "n_test": 1000}, "CIFAR-10", "real", {}, runs)
+    values = {"deep_config": {"filters": [32, 64, 128, 256]}}
+    return Results("cifar_cnn", {"n_seeds": 1, "n_test": 1000}, "CIFAR-10", "real", {}, runs, values)
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
@@ -256,6 +257,7 @@ def test_the_ablation_tells_lost_points_and_what_may_be_chance(language):
     assert list(answer.table["lost_points"]) == ["-", 0, pytest.approx(5)]
     # The standard error of 80 % on 1000 images is 1.26 points; of a difference, times the root of 2.
     assert answer.values["chance"] == pytest.approx(2 * 2**0.5 * 1.2649, rel=1e-4)
+    assert answer.values["n_convolutions"] == 10
     assert ("3.6" if language == "en" else "3,6") in question.render(
         deep_results(everything=0.8, without_flip=0.75), language
     )
