@@ -4,6 +4,11 @@ import os
 import numpy as np
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Tests run side by side: the threads of one would wait for those of the other at every step.
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, "1")
+
 # Keras' own advice: with the torch backend, torch comes first.
 if importlib.util.find_spec("torch"):
     import torch  # noqa: F401
