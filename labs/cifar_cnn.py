@@ -483,6 +483,7 @@ def _identity(config: Config, data: ImageDataset, start: Path | None = None) -> 
             augment, backend, models, preprocessing, splits, training, split, build_model, augmentation, train,
             predictions,
         ),
+        environment=backend.environment(),
         start=start,
     )
 

@@ -113,6 +113,11 @@ class Config:
         )
         settings.check_range(self, ("seed",), least=0, below=2**31)
         settings.check_range(self, ("learning_rate", "learning_rates"), least=1e-12)
+        if len({f"{rate:g}" for rate in self.learning_rates}) < max(2, len(self.learning_rates)):
+            raise SettingError(
+                f"Expected learning_rates to be two or more different rates, received {self.learning_rates}: change "
+                "--learning-rates."
+            )
         if self.batch_size > self.n_train:
             raise SettingError(
                 f"Expected a batch size of at most {self.n_train} (n_train, the size of the training set), received "
@@ -255,7 +260,8 @@ def train_with_keras(
     y = {name: one_hot(subset.labels, N_CLASSES) for name, subset in subsets.items()}
     model = build_model(config)
     before = {
-        name: evaluate(model, x[name][:N_LOGGED], y[name][:N_LOGGED]) for name in ("train", "validation")
+        "train": evaluate(model, x["train"][:N_LOGGED], y["train"][:N_LOGGED]),
+        "validation": evaluate(model, x["validation"], y["validation"]),
     }
     history = training.fit(
         model, (x["train"], y["train"]), (x["validation"], y["validation"]),
@@ -371,13 +377,20 @@ def run(
 
 def _identity(config: Config, data: ImageDataset) -> dict:
     """Give all that a training depends on."""
+    if config.engine == "torch":
+        from mi204.interop import torch_trainer
+
+        code = (architectures, arithmetic, torch_trainer, split, train_with_torch)
+    else:
+        code = (architectures, arithmetic, backend, losses, metrics, models, preprocessing, training, split,
+                build_model, train_with_keras, HomeworkLogs, evaluate)  # fmt: skip
     return studies.identity(
         config,
         without={"preset", "questions", "data", "language", "n_seeds", "learning_rates"},
         source=data.source,
-        code=(architectures, backend, losses, models, preprocessing, training, split, train_with_keras,
-              train_with_torch, HomeworkLogs, evaluate),
-    )  # fmt: skip
+        code=code,
+        environment=_environment(config),
+    )
 
 
 def _environment(config: Config) -> dict[str, str]:

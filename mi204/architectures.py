@@ -1,6 +1,7 @@
 """Networks described by numbers, as homework 004 describes them: what they are, whether they can be, their weights."""
 
 import math
+from numbers import Integral
 from typing import Literal, NamedTuple, get_args
 
 from mi204.arithmetic import convolution_output_size, convolution_parameters, dense_parameters
@@ -35,10 +36,21 @@ def check(network_type: str, configuration: NetworkConfiguration, input_shape: t
     kernel or a pooling larger than what it is applied to.
     """
     check_network_type(network_type)
+    check_fields(network_type, configuration)
+    if network_type == "cnn":
+        for side in input_shape[:2]:
+            sides(configuration, side)
+
+
+def check_fields(network_type: NetworkType, configuration: NetworkConfiguration) -> None:
+    """Check the types, ranges and lengths of the fields, whatever the images.
+
+    Raises SettingError naming the field and why.
+    """
     for name, values in configuration._asdict().items():
         least = 0 if name == "paddings" else 1
         if not isinstance(values, tuple | list) or not all(
-            isinstance(value, int) and not isinstance(value, bool) and value >= least for value in values
+            isinstance(value, Integral) and not isinstance(value, bool) and value >= least for value in values
         ):
             raise SettingError(f"Expected {name} to be a tuple of integers of at least {least}, received {values!r}.")
     if network_type == "mlp":
@@ -52,8 +64,6 @@ def check(network_type: str, configuration: NetworkConfiguration, input_shape: t
                 f"received {length} ({getattr(configuration, name)}): give all four fields of the convolutions "
                 "the same length."
             )
-    for side in input_shape[:2]:
-        sides(configuration, side)
 
 
 def check_network_type(network_type: str) -> None:

@@ -30,5 +30,10 @@ def dense_parameters(inputs: int, outputs: int) -> int:
 
 
 def steps_per_epoch(n_examples: int, batch_size: int) -> int:
-    """Count the batches that cover a set once: ``ceil(n_examples / batch_size)``; the last one may be smaller."""
+    """Count the batches that cover a set once: ``ceil(n_examples / batch_size)``; the last one may be smaller.
+
+    Raises ValueError for a batch size below 1.
+    """
+    if batch_size < 1:
+        raise ValueError(f"Expected a batch_size of at least 1, received {batch_size}: choose a larger one.")
     return -(-n_examples // batch_size)

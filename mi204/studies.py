@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from mi204 import backend, paths
+from mi204 import paths
 from mi204.errors import DataError
 from mi204.results import Run
 
@@ -25,18 +25,25 @@ def seeded(config: Any, n_seeds: int) -> list[Any]:
 
 
 def identity(
-    config: Any, *, without: Collection[str], source: str, code: Sequence[Any], start: Path | None = None
+    config: Any,
+    *,
+    without: Collection[str],
+    source: str,
+    code: Sequence[Any],
+    environment: dict[str, str],
+    start: Path | None = None,
 ) -> dict[str, Any]:
     """Give all that a training depends on: settings, code, data, backend, the weights it starts from.
 
     ``without`` names the settings that change what is run or shown, not how one network is trained. ``code`` lists
-    modules and functions: what other code has measured is another run. ``source`` says where the data came from.
+    modules and functions: what other code has measured is another run. ``source`` says where the data came from,
+    ``environment`` the versions and the machine.
     """
     settings = {key: value for key, value in json_ready(config).items() if key not in without}
     text = "".join(inspect.getsource(part) for part in code)
     return {
         **settings,
-        **backend.environment(),
+        **environment,
         "source": source,
         "code": hashlib.sha256(text.encode()).hexdigest()[:16],
         "start": hashlib.sha256(start.read_bytes()).hexdigest() if start else None,

@@ -1,5 +1,6 @@
 """Networks as numbers: what can be built, and with how many parameters."""
 
+import numpy as np
 import pytest
 
 from mi204.architectures import NetworkConfiguration, check, check_activation, count_parameters, sides
@@ -61,6 +62,7 @@ def test_sides_of_the_maps(network, expected):
         ("cnn", {"strides": (0, 1, 1)}, "strides to be a tuple of integers of at least 1, received"),
         ("cnn", {"paddings": (-1, 0, 0)}, "paddings to be a tuple of integers of at least 0"),
         ("cnn", {"n_channels": (16.0, 32, 48)}, "n_channels to be a tuple of integers"),
+        ("cnn", {"n_channels": (np.True_, 32, 48)}, "n_channels to be a tuple of integers"),
         ("mlp", {"dense_hiddens": (256, 0)}, "dense_hiddens to be a tuple of integers of at least 1"),
         ("mlp", {"dense_hiddens": 256}, "dense_hiddens to be a tuple of integers"),
     ],
@@ -72,6 +74,10 @@ def test_what_cannot_be_built_is_named(network_type, changes, message):
 
 def test_a_perceptron_does_not_look_at_the_convolutions():
     check("mlp", NetworkConfiguration(kernel_sizes=(99,)), FASHION)
+
+
+def test_sizes_may_be_numpy_integers():
+    check("cnn", NetworkConfiguration(tuple(np.array([16, 32, 48]))), FASHION)
 
 
 def test_both_sides_of_the_image_must_hold_the_kernels():

@@ -72,3 +72,8 @@ def test_steps_of_the_handout(n_examples, batch_size, steps):
 @given(n_examples=st.integers(0, 10_000), batch_size=st.integers(1, 600))
 def test_steps_per_epoch_counts_the_starts_of_batches(n_examples, batch_size):
     assert steps_per_epoch(n_examples, batch_size) == len(range(0, n_examples, batch_size))
+
+
+def test_a_batch_holds_at_least_one_example():
+    with pytest.raises(ValueError, match="batch_size of at least 1, received 0"):
+        steps_per_epoch(10, 0)

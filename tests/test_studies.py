@@ -19,8 +19,8 @@ class Config:
 
 
 def identity(config=Config(), **changes):
-    options = {"without": {"language"}, "source": "sample", "code": (augment,)} | changes
-    return studies.identity(config, **options)
+    options = {"without": {"language"}, "source": "sample", "code": (augment,), "environment": {"backend": "jax"}}
+    return studies.identity(config, **options | changes)
 
 
 def test_a_run_is_known_by_settings_code_data_and_start(tmp_path):
@@ -33,10 +33,11 @@ def test_a_run_is_known_by_settings_code_data_and_start(tmp_path):
         identity(Config(epochs=4)),
         identity(source="real"),
         identity(code=(metrics,)),
+        identity(environment={"backend": "torch"}),
         identity(start=tmp_path / "a"),
         identity(start=tmp_path / "b"),
     ]
-    assert len({base, *map(studies.run_key, others)}) == 6
+    assert len({base, *map(studies.run_key, others)}) == 7
 
 
 def test_seeds_follow_one_another():

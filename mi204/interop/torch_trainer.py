@@ -127,7 +127,11 @@ class Trainer:
     def create_cnn(
         in_channels: int, net_config: NetworkConfiguration, n_classes: int, activation: nn.Module
     ) -> nn.Module:
-        """Build ``[Conv2d, activation, MaxPool2d(2)]*``, the last one pooled to 4x4 instead, then the dense layers."""
+        """Build ``[Conv2d, activation, MaxPool2d(2)]*``, the last one pooled to 4x4 instead, then the dense layers.
+
+        Raises SettingError (a ValueError) naming the field that does not fit the others.
+        """
+        architectures.check_fields("cnn", net_config)
         layers: list[nn.Module] = []
         sizes = zip(
             net_config.n_channels, net_config.kernel_sizes, net_config.strides, net_config.paddings, strict=True

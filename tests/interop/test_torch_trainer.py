@@ -225,6 +225,12 @@ def test_parameters_without_gradient_do_not_count():
     assert Trainer.compute_gradient_norm(network) == pytest.approx(5)
 
 
+def test_fields_that_do_not_fit_each_other_are_named_before_anything_is_built():
+    sizes = NetworkConfiguration((4, 4), (3, 3), (1, 1), (0,), (8,))
+    with pytest.raises(ValueError, match="paddings to have one entry for each of the 2 convolutions"):
+        Trainer.create_cnn(1, sizes, 10, torch.nn.ReLU())
+
+
 def test_train_loop_logs_before_and_after_each_epoch(make):
     trainer = make(batch_size=128)
     seen = []
