@@ -733,8 +733,7 @@ def deeper_network(results: Results) -> Answer:
         100 * (everything - accuracies[setting]) if setting in accuracies else "-" for setting in table["setting"]
     ]
     n_measured = results.config["n_seeds"] * results.config["n_test"]
-    # Two standard errors of the difference of two shares, each measured on this many images.
-    values |= {"n_measured": n_measured, "chance": 200 * np.sqrt(2 * everything * (1 - everything) / n_measured)}
+    values |= {"n_measured": n_measured, "chance": 100 * metrics.chance_difference(everything, n_measured)}
     return Answer(values, table, (*texts, "ablation"))
 
 

@@ -502,6 +502,7 @@ def learning_rates(results: Results) -> Answer:
         runs = results.of_study(name)
         table = _comparison(runs)
         table.insert(0, "normalization", Word("with_normalization" if name == "normalised" else "no_normalization"))
+        table["setting"] = table["setting"].map(float)
         parts.append(table.drop(columns="parameters"))
         best |= {(name, rate): value for rate, value in tables.means(runs, best_validation_accuracy).items()}
         first_epoch = tables.means(runs, lambda each: each.history["validation_accuracy"][1])
@@ -523,7 +524,10 @@ def learning_rates(results: Results) -> Answer:
         "largest_raw": best["raw", f"{largest:g}"],
         "largest_normalised": best["normalised", f"{largest:g}"],
     }
-    return Answer(values, pd.concat(parts, ignore_index=True))
+    stuck = max(values["smallest_raw"], values["smallest_normalised"]) < values["best"] / 2
+    overshooting = float(rate) < largest
+    texts = ("answer", "small_stuck" if stuck else "small_slow", "large_worse" if overshooting else "large_best")
+    return Answer(values, pd.concat(parts, ignore_index=True), texts)
 
 
 # %% [markdown]
@@ -531,6 +535,12 @@ def learning_rates(results: Results) -> Answer:
 
 
 # %%
+GRADIENT_DIVISORS = {"relu": 6, "tanh": 3, "sigmoid": 48}
+"""What one layer divides the variance of the gradient by at first: 3 by torch's weights, uniform in ±1/sqrt(inputs),
+and 1 / slope² by the activation: half of the neurons have slope 0 with ReLU, all have about 1 with tanh, 1/4 with
+sigmoid."""
+
+
 @answers("2.3", needs=("depth",))
 def deep_perceptron(results: Results) -> Answer:
     """Compare a perceptron with a narrow one of as many parameters and many layers."""
@@ -542,8 +552,8 @@ def deep_perceptron(results: Results) -> Answer:
     def mean(of: list[Run], value: Callable[[Run], float]) -> float:
         return float(np.mean([value(each) for each in of]))
 
-    def middle_norm(each: Run) -> float:
-        return float(np.median(each.history["train_gradient_norm"]))
+    def norm(of: list[Run], statistic: Callable[[list[float]], float]) -> float:
+        return mean(of, lambda each: float(statistic(each.history["train_gradient_norm"])))
 
     values = {
         "wide_parameters": networks["mlp"]["parameters"],
@@ -551,8 +561,14 @@ def deep_perceptron(results: Results) -> Answer:
         "deep_parameters": networks["deep_mlp"]["parameters"],
         "wide": mean(wide, final("validation_accuracy")),
         "deep": mean(deep, final("validation_accuracy")),
-        "wide_norm": mean(wide, middle_norm),
-        "deep_norm": mean(deep, middle_norm),
+        "wide_norm": norm(wide, np.median),
+        "deep_norm": norm(deep, np.median),
+        "wide_least_norm": norm(wide, min),
+        "wide_most_norm": norm(wide, max),
+        "deep_least_norm": norm(deep, min),
+        "deep_most_norm": norm(deep, max),
+        "activation": results.config["activation"],
+        "divisor": GRADIENT_DIVISORS[results.config["activation"]],
         "first_loss": mean(deep, lambda each: each.history["train_loss"][0]),
         "last_loss": mean(deep, final("train_loss")),
     }
@@ -571,19 +587,31 @@ def convolutional_network(results: Results) -> Answer:
     runs, network = results.of_study("cnn"), results.values["networks"]["cnn"]
     validation = tables.means(runs, final("validation_accuracy"))
     gap = tables.means(runs, _gap)
-    return Answer(
-        {
-            "kernel_size": network["kernel_sizes"][0],
-            "parameters": network["parameters"],
-            "difference": abs(network["difference"]),
-            "better": Word(max(validation, key=validation.get)),
-            "mlp": validation["mlp"],
-            "cnn": validation["cnn"],
-            "mlp_gap": gap["mlp"],
-            "cnn_gap": gap["cnn"],
-        },
-        _comparison(runs),
-    )
+    values = {
+        "kernel_size": network["kernel_sizes"][0],
+        "parameters": network["parameters"],
+        "difference": abs(network["difference"]),
+        "mlp": validation["mlp"],
+        "cnn": validation["cnn"],
+        "lead": 100 * (validation["cnn"] - validation["mlp"]),
+        "mlp_gap": gap["mlp"],
+        "cnn_gap": gap["cnn"],
+        "closer": Word(min(gap, key=gap.get)),
+        "n_measured": _n_measured(results),
+        "chance": _chance(results, validation),
+    }
+    ahead = "cnn_ahead" if values["lead"] > values["chance"] else "cnn_not_ahead"
+    return Answer(values, _comparison(runs), ("answer", ahead))
+
+
+def _n_measured(results: Results) -> int:
+    """Count the images on which a validation accuracy was measured, once per seed."""
+    return results.config["n_seeds"] * results.config["n_validation"]
+
+
+def _chance(results: Results, accuracies: dict[str, float]) -> float:
+    """Give the points by which two of these validation accuracies may differ by the choice of the images alone."""
+    return 100 * metrics.chance_difference(float(np.mean(list(accuracies.values()))), _n_measured(results))
 
 
 def _gap(each: Run) -> float:
@@ -610,10 +638,13 @@ def depth_and_width(results: Results) -> Answer:
         "shallow_parameters": networks["shallow_cnn"]["parameters"],
         "best": Word(max(validation, key=validation.get)),
         "worst": Word(min(validation, key=validation.get)),
+        "n_measured": _n_measured(results),
+        "chance": _chance(results, validation),
     }
     for name in validation:
         values |= {name: validation[name], f"{name}_gap": gap[name]}
-    return Answer(values, _comparison(runs))
+    lead = 100 * (validation["cnn"] - max(validation["deep_cnn"], validation["shallow_cnn"]))
+    return Answer(values, _comparison(runs), ("answer", "cnn_first" if lead > values["chance"] else "cnn_not_first"))
 
 
 # %% [markdown]

@@ -44,6 +44,14 @@ def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
+def chance_difference(accuracy: float, n_images: int) -> float:
+    """Give how far two accuracies near ``accuracy``, each measured on ``n_images``, may lie apart by chance.
+
+    Two standard errors of the difference of two independent shares, ``2 sqrt(2 p (1 - p) / n)``.
+    """
+    return 2 * float(np.sqrt(2 * accuracy * (1 - accuracy) / n_images))
+
+
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Give Pearson's correlation of two arrays of one shape; 0 when one of them is constant."""
     first, second = (np.asarray(array, dtype=np.float64).ravel() for array in (first, second))

@@ -138,21 +138,60 @@ def test_a_shift_commutes_inside_and_a_rotation_does_not(tiny_data, seed):
 # --- answers ---
 
 
-def deep_results(validation_accuracy):
-    logs = {
-        "train_loss": [2.3, 2.2], "train_accuracy": [0.1, 0.3], "validation_loss": [2.3, 2.2],
-        "validation_accuracy": [0.1, validation_accuracy], "train_gradient_norm": [0.5],
-    }  # fmt: skip
-    runs = [Run("depth", name, 0, 128, 10, logs, [1.0], {"test_acc": 0.3}) for name in ("mlp", "deep_mlp")]
-    return Results("fashion_trainer", {}, "random", "real", {}, runs, {"networks": fashion_trainer._networks()})
+def results_of(studies, **config):
+    """Results of runs that end at the given validation accuracies, by study and setting."""
+    runs = [
+        Run(study, setting, 0, 128, 10, {
+            "train_loss": [2.3, 2.2, 2.1], "train_accuracy": [0.1, 0.3, 0.3], "validation_loss": [2.3, 2.2, 2.1],
+            "validation_accuracy": [0.1, 0.2, accuracy], "train_gradient_norm": [0.25, 0.75],
+        }, [1.0, 1.0], {"test_acc": 0.3})
+        for study, accuracies in studies.items()
+        for setting, accuracy in accuracies.items()
+    ]  # fmt: skip
+    config = {"n_seeds": 1, "n_validation": 2000, "activation": "relu", "learning_rates": [1e-2, 1e-4]} | config
+    values = {"networks": fashion_trainer._networks()}
+    return Results("fashion_trainer", config, "Fashion-MNIST", "real", {}, runs, values)
 
 
-def test_the_explanation_depends_on_whether_the_deep_network_learned():
-    assert fashion_trainer.deep_perceptron(deep_results(0.1)).texts == ("answer", "not_learned")
-    assert fashion_trainer.deep_perceptron(deep_results(0.7)).texts == ("answer", "learned")
-    question = questions.of_lab(fashion_trainer)["2.3"]
-    for accuracy, french in ((0.1, "n'a pas appris"), (0.7, "à-coups")):
-        assert french in question.render(deep_results(accuracy), "fr")
+@pytest.mark.parametrize(
+    ("number", "studies", "texts", "french"),
+    [
+        ("2.2", {"raw": {"0.01": 0.8, "0.0001": 0.1}, "normalised": {"0.01": 0.9, "0.0001": 0.1}},
+         ("answer", "small_stuck", "large_best"), "bougent à peine"),
+        ("2.2", {"raw": {"0.01": 0.8, "0.0001": 0.7}, "normalised": {"0.01": 0.8, "0.0001": 0.9}},
+         ("answer", "small_slow", "large_worse"), "au lieu de l'atteindre"),
+        ("2.3", {"depth": {"mlp": 0.9, "deep_mlp": 0.1}}, ("answer", "not_learned"), "n'a pas appris"),
+        ("2.3", {"depth": {"mlp": 0.9, "deep_mlp": 0.7}}, ("answer", "learned"), "entre 0,25 et 0,75"),
+        ("2.4", {"cnn": {"mlp": 0.88, "cnn": 0.91}}, ("answer", "cnn_ahead"), "meilleur, de 3,0 points"),
+        ("2.4", {"cnn": {"mlp": 0.88, "cnn": 0.89}}, ("answer", "cnn_not_ahead"), "ne montre pas"),
+        ("2.5", {"width": {"cnn": 0.91, "deep_cnn": 0.8, "shallow_cnn": 0.88}}, ("answer", "cnn_first"), "font ce qu"),
+        ("2.5", {"width": {"cnn": 0.88, "deep_cnn": 0.8, "shallow_cnn": 0.9}}, ("answer", "cnn_not_first"),
+         "En tête : peu profond"),
+    ],
+)  # fmt: skip
+def test_the_explanation_depends_on_what_was_measured(number, studies, texts, french):
+    question = questions.of_lab(fashion_trainer)[number]
+    results = results_of(studies)
+    assert question.function(results).texts == texts
+    assert french in question.render(results, "fr")
+
+
+@pytest.mark.parametrize(("activation", "divisor"), fashion_trainer.GRADIENT_DIVISORS.items())
+def test_the_gradient_that_passes_a_layer_is_divided_as_the_answer_says(activation, divisor):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    layer, f = torch.nn.Linear(2000, 2000), {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+    x = (0.1 * torch.randn(20, 2000)).requires_grad_()
+    slopes = torch.randn(20, 2000)
+    (before,) = torch.autograd.grad(f[activation](layer(x)), x, slopes)
+    assert float(slopes.var() / before.var()) == pytest.approx(divisor, rel=0.1)
+
+
+def test_the_explanation_names_the_activation_trained():
+    answer = questions.of_lab(fashion_trainer)["2.3"].render(
+        results_of({"depth": {"mlp": 0.9, "deep_mlp": 0.1}}, activation="tanh"), "en"
+    )
+    assert "with tanh divides the variance of the gradient that passes through it by about 3" in answer
 
 
 # --- what is refused ---

@@ -97,3 +97,10 @@ def test_correlation_with_a_constant_is_0(constant):
 
 def test_two_constants_do_not_correlate():
     assert metrics.correlation(np.full(7, 0.1), np.full(7, 0.1)) == 0
+
+
+def test_chance_difference_is_rarely_exceeded_by_two_equal_networks():
+    rng = np.random.default_rng(0)
+    first, second = rng.binomial(1000, 0.8, (2, 20_000)) / 1000
+    exceeded = np.mean(np.abs(first - second) > metrics.chance_difference(0.8, 1000))
+    assert exceeded == pytest.approx(0.0455, abs=0.01)  # of a normal distribution, beyond 2 sd
