@@ -482,6 +482,11 @@ def best_validation_accuracy(each: Run) -> float:
     return max(each.history["validation_accuracy"])
 
 
+def test_accuracy(each: Run) -> float:
+    """Give the accuracy on the test images."""
+    return each.measures["test_acc"]
+
+
 def _comparison(runs: list[Run]) -> pd.DataFrame:
     return tables.comparison(
         runs,
@@ -489,7 +494,7 @@ def _comparison(runs: list[Run]) -> pd.DataFrame:
         train_accuracy=final("train_accuracy"),
         validation_accuracy=final("validation_accuracy"),
         best_validation_accuracy=best_validation_accuracy,
-        test_accuracy=lambda each: each.measures["test_acc"],
+        test_accuracy=test_accuracy,
         epoch_seconds=tables.epoch_seconds,
     )
 
@@ -585,7 +590,7 @@ def deep_perceptron(results: Results) -> Answer:
 def convolutional_network(results: Results) -> Answer:
     """Compare the perceptron with a convolutional network of as many parameters."""
     runs, network = results.of_study("cnn"), results.values["networks"]["cnn"]
-    validation = tables.means(runs, final("validation_accuracy"))
+    validation, test = tables.means(runs, final("validation_accuracy")), tables.means(runs, test_accuracy)
     gap = tables.means(runs, _gap)
     values = {
         "kernel_size": network["kernel_sizes"][0],
@@ -593,25 +598,23 @@ def convolutional_network(results: Results) -> Answer:
         "difference": abs(network["difference"]),
         "mlp": validation["mlp"],
         "cnn": validation["cnn"],
-        "lead": 100 * (validation["cnn"] - validation["mlp"]),
+        "mlp_test": test["mlp"],
+        "cnn_test": test["cnn"],
+        "lead": 100 * (test["cnn"] - test["mlp"]),
         "mlp_gap": gap["mlp"],
         "cnn_gap": gap["cnn"],
         "closer": Word(min(gap, key=gap.get)),
-        "n_measured": _n_measured(results),
-        "chance": _chance(results, validation),
+        **_chance(results, test),
     }
     ahead = "cnn_ahead" if values["lead"] > values["chance"] else "cnn_not_ahead"
     return Answer(values, _comparison(runs), ("answer", ahead))
 
 
-def _n_measured(results: Results) -> int:
-    """Count the images on which a validation accuracy was measured, once per seed."""
-    return results.config["n_seeds"] * results.config["n_validation"]
-
-
-def _chance(results: Results, accuracies: dict[str, float]) -> float:
-    """Give the points by which two of these validation accuracies may differ by the choice of the images alone."""
-    return 100 * metrics.chance_difference(float(np.mean(list(accuracies.values()))), _n_measured(results))
+def _chance(results: Results, accuracies: dict[str, float]) -> dict[str, float]:
+    """Give how many test images there are, the same for all seeds, and the points they may make by chance."""
+    n_measured = results.config["n_test"]
+    mean = float(np.mean(list(accuracies.values())))
+    return {"n_measured": n_measured, "chance": 100 * metrics.chance_difference(mean, n_measured)}
 
 
 def _gap(each: Run) -> float:
@@ -628,7 +631,8 @@ def _gap(each: Run) -> float:
 def depth_and_width(results: Results) -> Answer:
     """Compare kernels of one pixel, of three, and of the whole image."""
     runs, networks = results.of_study("width"), results.values["networks"]
-    validation, gap = tables.means(runs, final("validation_accuracy")), tables.means(runs, _gap)
+    validation, test = tables.means(runs, final("validation_accuracy")), tables.means(runs, test_accuracy)
+    gap = tables.means(runs, _gap)
     values = {
         "target": TARGET,
         "deep_parameters": networks["deep_cnn"]["parameters"],
@@ -636,14 +640,13 @@ def depth_and_width(results: Results) -> Answer:
         "tolerance": TOLERANCE,
         "n_channels": networks["shallow_cnn"]["n_channels"][0],
         "shallow_parameters": networks["shallow_cnn"]["parameters"],
-        "best": Word(max(validation, key=validation.get)),
-        "worst": Word(min(validation, key=validation.get)),
-        "n_measured": _n_measured(results),
-        "chance": _chance(results, validation),
+        "best": Word(max(test, key=test.get)),
+        "worst": Word(min(test, key=test.get)),
+        **_chance(results, test),
     }
     for name in validation:
-        values |= {name: validation[name], f"{name}_gap": gap[name]}
-    lead = 100 * (validation["cnn"] - max(validation["deep_cnn"], validation["shallow_cnn"]))
+        values |= {name: validation[name], f"{name}_gap": gap[name], f"{name}_test": test[name]}
+    lead = 100 * (test["cnn"] - max(test["deep_cnn"], test["shallow_cnn"]))
     return Answer(values, _comparison(runs), ("answer", "cnn_first" if lead > values["chance"] else "cnn_not_first"))
 
 

@@ -144,11 +144,11 @@ def results_of(studies, **config):
         Run(study, setting, 0, 128, 10, {
             "train_loss": [2.3, 2.2, 2.1], "train_accuracy": [0.1, 0.3, 0.3], "validation_loss": [2.3, 2.2, 2.1],
             "validation_accuracy": [0.1, 0.2, accuracy], "train_gradient_norm": [0.25, 0.75],
-        }, [1.0, 1.0], {"test_acc": 0.3})
+        }, [1.0, 1.0], {"test_acc": accuracy})
         for study, accuracies in studies.items()
         for setting, accuracy in accuracies.items()
     ]  # fmt: skip
-    config = {"n_seeds": 1, "n_validation": 2000, "activation": "relu", "learning_rates": [1e-2, 1e-4]} | config
+    config = {"n_seeds": 1, "n_test": 2000, "activation": "relu", "learning_rates": [1e-2, 1e-4]} | config
     values = {"networks": fashion_trainer._networks()}
     return Results("fashion_trainer", config, "Fashion-MNIST", "real", {}, runs, values)
 
