@@ -118,22 +118,26 @@ def grade(file: Path, output: Path | None, language: Language) -> None:
 
     backend.require("torch")
     outcome = grader.grade(file, language)
+    print(outcome.report())
     if output:
         __main__.write(outcome, output)
-    print(outcome.report())
 
 
 def grade_folder(folder: Path, output: Path | None, language: Language) -> None:
-    """Grade every Python file of a folder and its folders; write one CSV line each."""
+    """Grade every submission of a folder and its folders; write one CSV line each."""
     from mi204.grading import summary
 
     backend.require("torch")
     table = summary.table(folder, language)
-    if output:
-        paths.write_atomically(output, lambda path: table.to_csv(path, index=False))
-        print_paths([output], language)
-    else:
+    if not output:
         print(table.to_csv(index=False), end="")
+        return
+    try:
+        paths.write_atomically(output, lambda path: table.to_csv(path, index=False), "choose another --output")
+    except UserError:
+        print(table.to_csv(index=False), end="")  # the grading is not lost
+        raise
+    print_paths([output], language)
 
 
 def bundle(path: Path, language: Language) -> None:

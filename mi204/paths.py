@@ -47,10 +47,15 @@ def writable_folder(folder: Path, variable: str) -> Path:
         ) from error
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(
+    path: Path,
+    write: Callable[[Path], object],
+    advice: str = "choose another folder with MI204_FIGURES (results) or MI204_DATASETS_CACHE (data)",
+) -> None:
     """Call ``write(temporary)`` beside ``path``, then rename: ``path`` is whole or untouched.
 
-    The temporary file's name ends as ``path`` does. Raises StorageError when the disk is full or the folder closed.
+    The temporary file's name ends as ``path`` does. Raises StorageError, with ``advice``, when the disk is full or the
+    folder closed.
     """
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
@@ -60,8 +65,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     except OSError as error:
         raise StorageError(
             f"Expected to write {path}, but the system answered: {error.strerror or error}. "
-            "What was there before is untouched. Free some space, or choose another folder with MI204_FIGURES "
-            "(results) or MI204_DATASETS_CACHE (data), then run the same command again."
+            f"What was there before is untouched. Free some space, or {advice}, then run the same command again."
         ) from error
     finally:
         # What cannot be removed, in a folder that is none, was not written either.

@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from mi204 import paths
+from mi204.errors import UserError
 from mi204.grading import grader
 
 
@@ -15,13 +17,18 @@ def main() -> None:
     parser.add_argument("results", type=Path, nargs="?", default=Path("/autograder/results/results.json"))
     parser.add_argument("--language", choices=("en", "fr"), default="en")
     arguments = parser.parse_args()
-    write(grader.grade_folder(arguments.submission, arguments.language), arguments.results)
+    try:
+        write(grader.grade_folder(arguments.submission, arguments.language), arguments.results)
+    except UserError as error:
+        sys.exit(f"Error: {error}")
 
 
 def write(grade: grader.Grade, path: Path) -> None:
-    """Write a grade in Gradescope's format."""
+    """Write a grade in Gradescope's format; raises StorageError when it cannot be written."""
     text = json.dumps(grade.gradescope(), indent=1, ensure_ascii=False)
-    paths.write_atomically(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+    paths.write_atomically(
+        path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"), "choose another file"
+    )
 
 
 if __name__ == "__main__":
