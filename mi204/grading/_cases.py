@@ -47,12 +47,29 @@ def draw(rng: np.random.Generator) -> Cases:
                 "n_classes": int(rng.choice([4, 5, 7])),
             },
         ),
+        "mlp_shallow": (
+            "create_mlp",
+            {
+                "x": normal(6, 1, 4, 5),
+                "configuration": [[3], [3], [1], [0], integers(8, 15, 1)],
+                "n_classes": int(rng.choice([4, 5, 7])),
+            },
+        ),
         "cnn": (
             "create_cnn",
             {
                 "x": normal(6, 2, 44, 46),
                 "larger": normal(6, 2, 50, 47),
-                "configuration": [integers(4, 9, 2), [4, 3], [2, 1], [1, 2], integers(10, 16, 2)],
+                "configuration": [integers(4, 9, 3), [4, 3, 2], [2, 1, 1], [1, 2, 1], integers(10, 16, 2)],
+                "n_classes": int(rng.choice([4, 5, 7])),
+            },
+        ),
+        "cnn_shallow": (
+            "create_cnn",
+            {
+                "x": normal(6, 1, 31, 33),
+                "larger": normal(6, 1, 37, 32),
+                "configuration": [integers(4, 9, 1), [5], [3], [2], integers(10, 16, 1)],
                 "n_classes": int(rng.choice([4, 5, 7])),
             },
         ),

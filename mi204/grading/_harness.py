@@ -1,9 +1,11 @@
 """The child: it has imported torch, and forks a process of its own for each attempt at running a submission.
 
-That process gets a new session, an empty temporary folder, limits of memory and file size, and, when the grader runs
-as root and others may read where Python, torch and mi204 are installed, the rights of nobody. What it prints goes to a
-file, what it answers to a pipe; its time is watched here, and here all that it started is killed. Windows cannot fork
-and has no ``resource``: there each attempt is a whole new process, with a limit of time alone.
+That process gets a new session, an empty temporary folder, limits of memory and file size. Where the kernel allows it
+(``_isolation``), it sees no other process, no network and none of our own solution, and writes nowhere but in its
+folder. When the grader runs as root and others may read where Python, torch and mi204 are installed, it gets the rights
+of a user that owns nothing. What it prints goes to a file, what it answers to a pipe; its time is watched here, and
+here all that it started is killed. Windows cannot fork and has no ``resource``: there each attempt is a whole new
+process, with a limit of time alone.
 """
 
 import ast
@@ -14,6 +16,7 @@ import faulthandler
 import importlib
 import os
 import select
+import shutil
 import signal
 import sys
 import tempfile
@@ -28,16 +31,19 @@ from unittest import mock
 
 import torch
 
-from mi204.grading import _wire
+import mi204
+from mi204.grading import _isolation, _wire
 from mi204.grading._probes import MissingError, SignatureError, probe
 
 FILENAME = "solution.py"
-NOBODY = 65534
 FILE_BYTES = 16_000_000
 """The largest file that a submission may write, its printed output included."""
 
 _OUTPUT_BYTES = 4000
-_STAND_INS = ("matplotlib", "PIL", "torchvision")
+_STAND_INS = ("IPython", "matplotlib", "pandas", "PIL", "scipy", "seaborn", "sklearn", "torchvision", "tqdm")
+_HIDDEN = ("mi204.grading", "mi204.interop")
+_SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+_PROCESSES = 20
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -92,7 +98,7 @@ def run_once() -> None:
     watch(request["import_seconds"])
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.chdir(folder)
-        _session(request, send)
+        _session(request, "none", send)
         os._exit(0)
 
 
@@ -111,8 +117,8 @@ def _attempt(request: dict) -> dict:
         pid = os.fork()
         if pid == 0:
             try:
-                _become_child(folder, writer, printed.fileno(), request["megabytes"])
-                _session(request, lambda message: _write(writer, _wire.dump(message)))
+                isolation = _become_child(folder, writer, printed.fileno(), request["megabytes"])
+                _session(request, isolation, lambda message: _write(writer, _wire.dump(message)))
                 os._exit(0)
             finally:
                 os._exit(70)
@@ -120,6 +126,7 @@ def _attempt(request: dict) -> dict:
         received, ended = _watch(pid, reader, request)
         os.close(reader)
         _kill_all(pid)
+        _remove_files(_stranger(pid))
         printed.seek(0)
         text = printed.read(_OUTPUT_BYTES).decode("utf-8", "replace")
     return {"lines": received.decode("utf-8", "replace").splitlines(), "ended": ended, "printed": text}
@@ -150,8 +157,8 @@ def _watch(pid: int, reader: int, request: dict) -> tuple[bytes, dict]:
             received += data
             if len(received) > _wire.MAX_BYTES:
                 return bytes(received[: _wire.MAX_BYTES]), {"why": "flood"}
-            # The first two lines say that the file was read and imported.
-            if b"\n" in data and received.count(b"\n") >= 2:
+            # The first three lines say how it is isolated, and that the file was read and imported.
+            if b"\n" in data and received.count(b"\n") >= 3:
                 last, limit = now, request["probe_seconds"]
             continue
         ended, status = os.waitpid(pid, os.WNOHANG)
@@ -181,21 +188,47 @@ def _kill_all(pid: int) -> None:
             return
 
 
-def _become_child(folder: str, writer: int, printed: int, megabytes: int) -> None:
+def _stranger(pid: int) -> int:
+    """Give the process its own user, who owns no other process and no file; below 65536, as rootless containers ask."""
+    return 20_000 + pid % 40_000
+
+
+def _remove_files(user: int) -> None:
+    """Remove what a user has left where everybody may write."""
+    if os.geteuid() != 0:
+        return
+    for folder in map(Path, _SHARED_FOLDERS):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            with contextlib.suppress(OSError):
+                if path.lstat().st_uid == user:
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _become_child(folder: str, writer: int, printed: int, megabytes: int) -> str:
+    """Give up what the submission must not have; say how it is kept from other processes."""
     os.setsid()
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (printed, 1), (printed, 2)):
         os.dup2(source, target)
     os.closerange(3, writer)
     os.closerange(writer + 1, 256)
-    os.environ.update(HOME=folder, TMPDIR=folder)
-    tempfile.tempdir = folder
     _limit(megabytes * 1_000_000)
-    if os.geteuid() == 0 and _others_can_read(os.__file__, torch.__file__, __file__, folder):
-        _become_nobody(folder)
+    isolation = "none"
+    if os.geteuid() == 0 and _others_can_read(os.__file__, torch.__file__, mi204.__file__, folder):
+        _become(_stranger(os.getpid()), folder)
+        isolation = "user"
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which clears it
-    os.chdir(folder)
+    hidden = [Path(mi204.__file__).parent / name.split(".")[1] for name in _HIDDEN]
+    if _isolation.enter(folder, hidden):
+        _isolation.fork(writer)
+        isolation = "namespaces"
+    room = Path(folder, "room")  # below the folder: the submission may delete it
+    room.mkdir()
+    os.chdir(room)
+    os.environ.update(HOME=str(room), TMPDIR=str(room))
+    tempfile.tempdir = str(room)
     torch.set_num_threads(1)
+    return isolation
 
 
 def _limit(room: int) -> None:
@@ -216,20 +249,21 @@ def _others_can_read(*paths: str) -> bool:
     return all(folder.stat().st_mode & 0o005 == 0o005 for path in paths for folder in Path(path).parents)
 
 
-def _become_nobody(folder: str) -> None:
+def _become(user: int, folder: str) -> None:
     import resource
 
-    os.chown(folder, NOBODY, NOBODY)
-    resource.setrlimit(resource.RLIMIT_NPROC, (100, 100))
+    os.chown(folder, user, user)
+    resource.setrlimit(resource.RLIMIT_NPROC, (_PROCESSES, _PROCESSES))
     os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
+    os.setgid(user)
+    os.setuid(user)
 
 
-def _session(request: dict, send: Callable[[dict], None]) -> None:
+def _session(request: dict, isolation: str, send: Callable[[dict], None]) -> None:
     """Read, import and probe the submission, one message after each step."""
     source = base64.b64decode(request["source"])
     # Nothing of the submission has run yet: these facts are sure.
+    send({"case": "isolation", "kind": isolation})
     facts = _read(source)
     send({"case": "source", **facts})
     if facts:
@@ -237,8 +271,10 @@ def _session(request: dict, send: Callable[[dict], None]) -> None:
     module = types.ModuleType("solution")
     module.__file__ = str(Path(FILENAME).absolute())
     answer = _guarded(lambda: _import(module, source), source)
-    send({"case": "import", **answer})
-    if "error" in answer:
+    # What was defined before the import failed is graded all the same.
+    defined = bool({"Trainer", "gradient_norm", "jacobian_norm"} & vars(module).keys())
+    send({"case": "import", **answer, **({"defined": defined} if answer else {})})
+    if answer and not defined:
         return
     for case, (name, inputs) in request["cases"].items():
         send({"case": case, **_guarded(lambda name=name, inputs=inputs: probe(module, name, inputs), source)})
@@ -269,12 +305,21 @@ def _read(source: bytes) -> dict:
 def _import(module: types.ModuleType, source: bytes) -> dict:
     for name in [name for name in sys.modules if name.split(".")[0] == "mi204"]:
         del sys.modules[name]
-    sys.modules |= {"mi204.interop": None, "mi204.grading": None}  # our own solution is not for import
+    sys.meta_path.insert(0, _Hider)
     sys.meta_path.append(_StandIns)
     sys.modules[module.__name__] = module
     Path(FILENAME).write_bytes(source)
     exec(compile(source, FILENAME, "exec"), vars(module))
     return {}
+
+
+class _Hider:
+    """Our own solution is not for import, even when another part of mi204 is."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> None:
+        if name.startswith(_HIDDEN):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 class _StandIns:

@@ -38,6 +38,8 @@ class Answers:
 
     cases: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By case: what the probe gave, ``error``, ``missing``, ``signature``, or ``ended``; ``source`` and ``import``."""
+    isolation: str = ""
+    """How the submission was kept from other processes: ``namespaces``, ``user`` (another one) or ``none``."""
     printed: str = ""
     """The beginning of what the submission printed."""
 
@@ -73,9 +75,11 @@ class Harness:
                 break
             received, ended, printed = self._attempt(source, remaining, seconds)
             answers.printed = answers.printed or printed
+            # The first thing said, before the submission runs.
+            answers.isolation = str(received.get("isolation", {}).get("kind", "none"))
             answers.cases.update({name: received[name] for name in ("source", *remaining) if name in received})
-            answers.cases["import"] = received.get("import", {"ended": ended})
-            if received.get("source") or answers.cases["import"]:
+            imported = answers.cases["import"] = received.get("import", {"ended": ended})
+            if received.get("source") or (imported and not imported.get("defined")):
                 break
             lost = next((case for case in remaining if case not in received), None)
             given_up = [case for case in remaining if case not in received and cases[case][0] == cases[lost][0]]

@@ -81,12 +81,12 @@ def _numeric(expected: float, value: Any, mistakes: dict[str, float]) -> Finding
     return Finding(False, show(float(expected)), show(received), mistake)
 
 
-def _array(expected: np.ndarray, value: Any, mistakes: dict[str, np.ndarray]) -> Finding:
+def _array(expected: np.ndarray, value: Any, mistakes: dict[str, np.ndarray], atol: float = 1e-5) -> Finding:
     """Compare an array with the expected one, then with what the mistakes give."""
     if isinstance(value, np.ndarray):
-        if _close(value, expected):
+        if _close(value, expected, atol=atol):
             return Finding(True)
-        mistake = next((name for name, wrong in mistakes.items() if _close(value, wrong)), "")
+        mistake = next((name for name, wrong in mistakes.items() if _close(value, wrong, atol=atol)), "")
         return Finding(False, show(np.asarray(expected)), show(value), mistake)
     return Finding(False, show(np.asarray(expected)), show(value), _nothing(value))
 
@@ -241,7 +241,7 @@ def _rebuilt(inputs: dict, answer: dict) -> nn.Sequential | None:
     if [type(layer).__name__ for layer in layers] != [layer["type"] for layer in answer["layers"]]:
         return None
     for layer, received in zip(layers, answer["layers"], strict=True):
-        if received["weight"].ndim != layer.weight.ndim:
+        if received["weight"].ndim != layer.weight.ndim or received["weight"].size == 0:
             return None
         layer.weight = nn.Parameter(torch.tensor(received["weight"]).float())
         layer.bias = None if received["bias"] is None else nn.Parameter(torch.tensor(received["bias"]).float())
@@ -303,7 +303,8 @@ def _same_network(inputs: dict, answer: dict) -> Finding:
     if output is None:
         return finding
     found = _matching(inputs, answer, output)
-    if found is not None and found[0] == "":
+    varies = not np.allclose(output, output[0], rtol=1e-3, atol=0)  # a network of zeros would tell nothing
+    if found is not None and found[0] == "" and varies:
         return Finding(True)
     network = _rebuilt(inputs, answer)
     if network is None:
@@ -337,6 +338,9 @@ _NORMALISATIONS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] 
 }
 """What is made of ``x`` with the statistics of ``train``; the handout does not say which deviation, hence ``ddof``."""
 
+_NORMALISED_ATOL = 1e-4
+"""A pixel of 200 minus its mean keeps four decimals in float32."""
+
 
 def _normalised(inputs: dict, answer: dict) -> tuple[list[np.ndarray], list[np.ndarray]] | Finding:
     sets, value = inputs["sets"], answer["value"]
@@ -352,7 +356,7 @@ def _recipe(train: np.ndarray, received: Any) -> tuple[str, int] | None:
     """Say what was made of the training images, with which kind of deviation."""
     for name, make in _NORMALISATIONS.items():
         for ddof in (1, 0):
-            if _close(received, make(train, train, ddof)):
+            if _close(received, make(train, train, ddof), atol=_NORMALISED_ATOL):
                 return name, ddof
     return None
 
@@ -377,7 +381,7 @@ def _normalize_others(inputs: dict, answer: dict) -> Finding:
     make = _NORMALISATIONS[name]
     for x, given in zip(others, received_others, strict=True):
         mistakes = {"own_statistics": make(x, x, ddof), "not_normalised": x}
-        finding = _array(make(train, x, ddof), given, mistakes)
+        finding = _array(make(train, x, ddof), given, mistakes, _NORMALISED_ATOL)
         if not finding.passed:
             return finding
     return Finding(True)
@@ -410,10 +414,7 @@ def _losses(p: np.ndarray, y: np.ndarray) -> dict[str, float]:
         "loss_sign": -terms.mean(),
         "loss_softmax_twice": -(y * np.log(softmax)).sum(axis=1).mean(),
         "loss_binary": binary.mean(),
-        "loss_binary_sum": binary.sum(axis=1).mean(),
         "loss_squared": ((p - y) ** 2).mean(),
-        "loss_base_2": terms.mean() / np.log(2),
-        "loss_base_10": terms.mean() / np.log(10),
     }
 
 
@@ -449,19 +450,13 @@ def _accuracy(inputs: dict, answer: dict) -> Finding:
 
 
 def _graph(inputs: dict, answer: dict) -> Finding:
-    """Compare the direction of the loss's gradient, whichever loss it is, with that of the network's scale."""
+    """Ask for some gradient in the parameters, whichever loss it is."""
     pair = _pair(answer)
     if isinstance(pair, Finding):
         return pair
-    p, y = inputs["probabilities"].astype("float64"), inputs["y"]
-    names = [name for name, loss in _losses(p, y).items() if _close(pair[0], loss)] or [""]
-    steps = 1e-5 * np.eye(p.shape[1])
-    expected = np.array([_losses(p * (1 + step), y)[names[0]] - _losses(p * (1 - step), y)[names[0]] for step in steps])
-    received = answer["gradient"]
-    if isinstance(received, np.ndarray) and received.shape == expected.shape:
-        cosine = expected @ received / np.linalg.norm(expected) / np.linalg.norm(received)
-        if abs(cosine) > 0.999:
-            return Finding(True)
+    gradient = answer["gradient"]
+    if isinstance(gradient, np.ndarray) and np.isfinite(gradient).all() and gradient.any():
+        return Finding(True)
     return Finding(False, Word("keeps_graph"), Word("no_graph"), "loss_without_graph")
 
 
@@ -494,8 +489,6 @@ def _trainer(weights: list[np.ndarray], batch_size: int = 8) -> Trainer:
     trainer = Trainer.__new__(Trainer)
     trainer.network = Trainer.create_mlp(inputs, configuration, len(weights[2]), nn.Tanh())
     for parameter, weight in zip(trainer.network.parameters(), weights, strict=True):
-        if parameter.shape != weight.shape:
-            raise ValueError("not the weights of the network")
         parameter.data = torch.tensor(weight).float()
     trainer.n_classes, trainer.batch_size, trainer.epsilon = len(weights[2]), batch_size, 1e-9
     return trainer
@@ -515,9 +508,9 @@ def _gradient(inputs: dict, weights: list[np.ndarray], batch: int) -> tuple[np.n
     return gradient, trainer.compute_gradient_norm(trainer.network), loss.item()
 
 
-def _weights(answer: dict, step: int) -> list[np.ndarray]:
+def _weights(inputs: dict, answer: dict, step: int) -> list[np.ndarray]:
     weights = answer["weights"][step]
-    if len(weights) != 4 or not all(isinstance(weight, np.ndarray) for weight in weights):
+    if [weight.shape for weight in weights] != [weight.shape for weight in inputs["weights"]]:
         raise ValueError("not the weights of the network")
     return weights
 
@@ -530,13 +523,13 @@ def _first_step(inputs: dict, answer: dict) -> Finding:
         "manual_step": before - inputs["lr"] * gradient,
         "ascent": before + rate * gradient,
     }
-    return _array(before - rate * gradient, _flat(_weights(answer, 0)), mistakes)
+    return _array(before - rate * gradient, _flat(_weights(inputs, answer, 0)), mistakes)
 
 
 def _second_step(inputs: dict, answer: dict) -> Finding:
     # From where the first step led, right or wrong.
-    middle, rate = _flat(_weights(answer, 0)), inputs["optimizer_lr"]
-    gradient, _, _ = _gradient(inputs, _weights(answer, 0), 1)
+    middle, rate = _flat(_weights(inputs, answer, 0)), inputs["optimizer_lr"]
+    gradient, _, _ = _gradient(inputs, _weights(inputs, answer, 0), 1)
     first_gradient, _, _ = _gradient(inputs, inputs["weights"], 0)
     mistakes = {
         "gradients_not_zeroed": middle - rate * (gradient + first_gradient),
@@ -544,7 +537,7 @@ def _second_step(inputs: dict, answer: dict) -> Finding:
         "manual_step": middle - inputs["lr"] * gradient,
         "ascent": middle + rate * gradient,
     }
-    return _array(middle - rate * gradient, _flat(_weights(answer, 1)), mistakes)
+    return _array(middle - rate * gradient, _flat(_weights(inputs, answer, 1)), mistakes)
 
 
 def _returned_norm(inputs: dict, answer: dict) -> Finding:

@@ -1,5 +1,6 @@
 """Grade submissions: call their functions in the child, judge the answers, word the messages."""
 
+import codecs
 import re
 import time
 import tomllib
@@ -21,12 +22,12 @@ MAX_BYTES = 1_000_000
 """The largest submission that is read."""
 
 _RAISED = (
-    (r"^NotImplementedError", "not_done"),
+    (r"^\w+: NotImplementedError", "not_done"),
     (r"stack expects each tensor to be equal size", "stacked"),
-    (r"expected one-hot labels", "labels_not_one_hot"),
+    (r"^evaluate: .*expected one-hot labels", "labels_not_one_hot"),
     (r"does not require grad", "loss_without_graph"),
 )
-"""The common mistakes that an exception tells of."""
+"""The common mistakes that an exception tells of: how ``function: type: message`` looks."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,15 @@ class Grade:
     language: Language
     outcomes: tuple[Outcome, ...]
     notice: str
-    """Why the file as a whole could not be graded; empty when it could."""
+    """Why the file as a whole could not be graded, or only in part; empty when it could."""
     printed: str
     """The beginning of what the submission printed."""
     seconds: float
     """Wall time of its run."""
     seed: int
     """What the inputs were drawn from."""
+    isolation: str
+    """How the submission was kept from other processes: ``namespaces``, ``user`` (another one) or ``none``."""
 
     @property
     def score(self) -> float:
@@ -84,7 +87,7 @@ class Grade:
             "test_output_format": "text",
             "visibility": "visible",
             "stdout_visibility": "hidden",
-            "extra_data": {"file": self.name, "seed": self.seed},
+            "extra_data": {"file": self.name, "seed": self.seed, "isolation": self.isolation},
             "tests": [
                 {
                     "number": outcome.number,
@@ -101,7 +104,7 @@ class Grade:
         }
 
     def _remarks(self) -> list[str]:
-        printed = _text("printed", self.language, text=self.printed) if self.printed else ""
+        printed = sentence("printed", self.language, text=self.printed) if self.printed else ""
         return [remark for remark in (self.notice, printed) if remark]
 
     def report(self) -> str:
@@ -110,10 +113,11 @@ class Grade:
         for outcome in self.outcomes:
             points = fill("{score:g}/{points:g}", vars(outcome), self.language)
             lines.append(f"{outcome.number:>5}  {points:>7}  {outcome.title}")
-            if outcome.score < outcome.points and not self.notice:
+            if outcome.score < outcome.points and not (self.notice and self.notice in outcome.message):
                 lines += [" " * 16 + line for line in outcome.message.splitlines()]
-        score = _text("score", self.language, score=self.score, total=self.total)
-        return "\n".join([*lines, "", *self._remarks(), score])
+        score = sentence("score", self.language, score=self.score, total=self.total)
+        exposed = [sentence("exposed", self.language)] if self.isolation == "none" else []
+        return "\n".join([*lines, "", *self._remarks(), *exposed, score])
 
 
 @cache
@@ -121,7 +125,8 @@ def _texts() -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_name("texts.toml").read_text(encoding="utf-8"))
 
 
-def _text(key: str, language: Language, **values: Any) -> str:
+def sentence(key: str, language: Language, **values: Any) -> str:
+    """Word a sentence of ``texts.toml``."""
     return fill(_texts()["text"][key][language], values, language)
 
 
@@ -138,20 +143,28 @@ def grade(path: Path, language: Language, limits: Limits = Limits()) -> Grade:  
 
 
 def grade_folder(folder: Path, language: Language) -> Grade:
-    """Grade the one Python file of a folder; a folder that does not hold just one is graded 0, with the reason."""
+    """Grade the one Python file of a folder, or of several the one with a ``class Trainer``.
+
+    A folder that does not hold just one is graded 0, with the reason. Raises DataError when there is no such folder.
+    """
+    if not folder.is_dir():
+        raise DataError(f"Expected the folder of a submission, received {folder}. Check its path.")
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     chosen = [path for path in files if path.suffix == ".py"] or files
-    if len(chosen) == 1:
-        return grade(chosen[0], language)
-    names = ", ".join(path.name for path in chosen) or "-"
-    return Submission(names, b"", ("which_file", {"names": names})).judged(language)
+    trainers = [path for path in chosen if re.search(rb"^class Trainer\b", path.read_bytes(), re.MULTILINE)]
+    if len(chosen) > 1 and len(trainers) == 1:
+        chosen = trainers
+    return grade(chosen[0], language) if len(chosen) == 1 else Submission.several(chosen).judged(language)
 
 
 def grade_all(paths: list[Path], language: Language) -> Iterator[Grade]:
-    """Grade many submissions, with one process that imports torch for all."""
+    """Grade many files, with one process that imports torch for all; a folder among them counts as a missing file."""
     with Harness(Limits()) as harness:
         for path in paths:
-            submission = Submission.read(path)
+            try:
+                submission = Submission.several(sorted(path.iterdir())) if path.is_dir() else Submission.read(path)
+            except (OSError, DataError) as error:
+                submission = Submission(path.name, b"", ("unreadable_file", {"reason": error}))
             submission.run(harness)
             yield submission.judged(language)
 
@@ -172,12 +185,20 @@ class Submission:
     def read(cls, path: Path) -> "Submission":
         """Read a file; raises DataError when that cannot be."""
         try:
+            if path.exists() and not path.is_file():  # a pipe would be waited for
+                raise DataError(f"Expected a Python file to grade at {path}, received another thing. Check its path.")
             with path.open("rb") as file:
                 return cls(path.name, file.read(MAX_BYTES + 1))
         except OSError as error:
             raise DataError(
                 f"Expected a Python file to grade at {path}, received: {error.strerror}. Check its path."
             ) from error
+
+    @classmethod
+    def several(cls, files: list[Path]) -> "Submission":
+        """Stand for files, or none, of which it is not clear which to grade."""
+        names = ", ".join(path.name for path in files) or "-"
+        return cls(names, b"", ("which_file", {"names": names}))
 
     def run(self, harness: Harness) -> None:
         """Let the submission answer, if it can be Python."""
@@ -191,38 +212,53 @@ class Submission:
         notice = self._notice(language)
         outcomes = []
         for check in _texts()["check"]:
-            function, inputs = self._cases[check["case"]]
-            answer = self._answers.cases.get(check["case"])
-            if answer is None:
-                passed, message = False, _text("not_run", language, reason=notice)
-            elif failure := _failure(function, inputs, answer, language):
-                passed, message = False, failure
-            else:
-                passed, message = _judged(check["number"], function, inputs, answer, language)
+            for case in check["cases"]:
+                passed, message = self._judged_case(check["number"], case, notice, language)
+                if not passed:
+                    break
             score = check["points"] if passed else 0
-            outcomes.append(Outcome(check["number"], check[language], check["points"], score, _printable(message)))
-        printed = _printable(self._answers.printed)
-        return Grade(self._name, language, tuple(outcomes), _printable(notice), printed, self._seconds, self._seed)
+            outcomes.append(Outcome(check["number"], check[language], check["points"], score, printable(message)))
+        return Grade(
+            printable(self._name),
+            language,
+            tuple(outcomes),
+            printable(notice),
+            printable(self._answers.printed),
+            self._seconds,
+            self._seed,
+            self._answers.isolation,
+        )
+
+    def _judged_case(self, number: str, case: str, notice: str, language: Language) -> tuple[bool, str]:
+        function, inputs = self._cases[case]
+        answer = self._answers.cases.get(case)
+        if answer is None:
+            return False, sentence("not_run", language, reason=notice)
+        if failure := _failure(function, inputs, answer, language):
+            return False, failure
+        return _judged(number, function, inputs, answer, language)
 
     def _notice(self, language: Language) -> str:
         """Say why the file as a whole could not be graded."""
         if self._unfit:
             key, values = self._unfit
-            return _text(key, language, **values)
+            return sentence(key, language, **values)
         source = self._answers.cases.get("source", {})
         if "variant" in source:
-            return _text("variant", language)
+            return sentence("variant", language)
         if "syntax" in source:
             key = "encoding" if "codec can't decode" in source["syntax"]["message"] else "syntax"
-            return _text(key, language, **source["syntax"], where=_where(source["syntax"], language))
+            return sentence(key, language, **source["syntax"], where=_where(source["syntax"], language))
         answer = self._answers.cases.get("import", {})
-        reason = "".join(_reason(answer, language))
+        reason = "".join(_reason("import", answer, language))
+        if answer.get("defined"):
+            return sentence("import_stopped", language, reason=reason)
         if answer.get("ended", {}).get("why") == "probe_time":
-            reason = _text("import_time", language, **answer["ended"])
+            reason = sentence("import_time", language, **answer["ended"])
         package = re.search(r"No module named '([\w.]+)'", str(answer.get("error", {}).get("message")))
         if package:
-            return _text("absent_package", language, name=package[1], reason=reason)
-        return _text("import_failed", language, reason=reason) if reason else ""
+            return sentence("absent_package", language, name=package[1], reason=reason)
+        return sentence("import_failed", language, reason=reason) if reason else ""
 
 
 def _unfit(name: str, source: bytes) -> tuple[str, dict[str, Any]] | None:
@@ -231,6 +267,8 @@ def _unfit(name: str, source: bytes) -> tuple[str, dict[str, Any]] | None:
         return "empty", {}
     if name.endswith(".ipynb") or (source.lstrip().startswith(b"{") and b'"cells"' in source):
         return "notebook", {}
+    if source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "encoding", {"message": "UTF-16", "where": ""}
     if not name.endswith(".py") or b"\0" in source:
         return "not_python", {"name": name}
     if len(source) > MAX_BYTES:
@@ -243,15 +281,15 @@ def _judged(number: str, function: str, inputs: dict, answer: dict, language: La
 
     finding = _verdicts.judge(number, inputs, answer)
     if finding.passed:
-        return True, _text("passed", language)
-    lines = [_text("called", language, call=_call(function, inputs))]
+        return True, sentence("passed", language)
+    lines = [sentence("called", language, call=_call(function, inputs))]
     for key in ("expected", "received"):
         value = getattr(finding, key)
         if value:
-            text = _text(value, language) if isinstance(value, Word) else value[:1500]
-            lines.append(_text(key, language, value=text))
+            text = sentence(value, language) if isinstance(value, Word) else value[:1500]
+            lines.append(sentence(key, language, value=text))
     if finding.mistake:
-        lines.append(_text("mistake", language, value=_texts()["mistake"][finding.mistake][language]))
+        lines.append(sentence("mistake", language, value=_texts()["mistake"][finding.mistake][language]))
     return False, "\n".join(lines)
 
 
@@ -261,31 +299,32 @@ def _failure(function: str, inputs: dict, answer: dict, language: Language) -> s
     call = name + SIGNATURES[function]
     if "missing" in answer:
         missing = "Trainer" if answer["missing"] == "Trainer" else name
-        return _text("missing", language, call=call, name=missing)
+        return sentence("missing", language, call=call, name=missing)
     if "signature" in answer:
-        return _text("signature", language, call=call, name=name, signature=answer["signature"])
-    reason = _reason(answer, language)
-    return "\n".join([_text("called", language, call=_call(function, inputs)), *reason]) if reason else ""
+        return sentence("signature", language, call=call, name=name, signature=answer["signature"])
+    reason = _reason(function, answer, language)
+    return "\n".join([sentence("called", language, call=_call(function, inputs)), *reason]) if reason else ""
 
 
-def _reason(answer: dict, language: Language) -> list[str]:
+def _reason(function: str, answer: dict, language: Language) -> list[str]:
     """Say what was raised, or how the process ended, and which mistake that tells of."""
     if "ended" in answer:
         ended = answer["ended"]
-        return [_text("received", language, value=_text(ended["why"], language, **ended))]
+        return [sentence("received", language, value=sentence(ended["why"], language, **ended))]
     if "error" not in answer:
         return []
     error = answer["error"]
-    raised = _text("raised", language, **error, where=_where(error, language))
-    mistakes = [key for pattern, key in _RAISED if re.search(pattern, f"{error['type']}: {error['message']}")]
+    raised = sentence("raised", language, **error, where=_where(error, language))
+    told = f"{function}: {error['type']}: {error['message']}"
+    mistakes = [key for pattern, key in _RAISED if re.search(pattern, told)]
     return [
-        _text("received", language, value=raised),
-        *(_text("mistake", language, value=_texts()["mistake"][key][language]) for key in mistakes),
+        sentence("received", language, value=raised),
+        *(sentence("mistake", language, value=_texts()["mistake"][key][language]) for key in mistakes),
     ]
 
 
 def _where(error: dict, language: Language) -> str:
-    return _text("where", language, **error) if error["line"] else ""
+    return sentence("where", language, **error) if error["line"] else ""
 
 
 def _call(function: str, inputs: dict) -> str:
@@ -326,6 +365,6 @@ def _call(function: str, inputs: dict) -> str:
     return f"trainer.evaluate({shape(inputs['X'])}, {shape(inputs['y'])}), batch_size={inputs['batch_size']}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Keep a submission's text from steering a terminal, and from what UTF-8 cannot write."""
     return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)

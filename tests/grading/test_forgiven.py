@@ -26,6 +26,27 @@ VARIATIONS = {
         ("    return _norm(torch.autograd.grad(value.reshape(()), inputs, allow_unused=True))",
          "    value.backward()\n    return sum((t.grad**2).sum() for t in tensor_list) ** 0.5"),
     ],
+    "norms as tensors, used as such": [
+        ("return _norm(parameter.grad for parameter in network.parameters())",
+         "return torch.cat([p.grad.flatten() for p in network.parameters()]).norm()"),
+        ("norm = self.compute_gradient_norm(self.network)", "norm = self.compute_gradient_norm(self.network).item()"),
+    ],
+    "accuracy as a tensor, used as such": [
+        ("return loss, float(accuracy)", "return loss, accuracy"),
+        ("        loss.backward()\n", "        loss.backward()\n        _.item()\n"),
+        ("accuracies += accuracy * len(labels)", "accuracies += accuracy.item() * len(labels)"),
+    ],
+    "one-hot integers, used as such": [
+        ("return nn.functional.one_hot(y.long(), self.n_classes).float()",
+         "return nn.functional.one_hot(y, num_classes=self.n_classes)"),
+        ("                labels = y[start : start + self.batch_size]\n",
+         "                labels = y[start : start + self.batch_size]\n"
+         "                self.one_hot(labels) & 1\n"),
+    ],
+    "create_mlp within create_cnn": [
+        ("*_dense(side * side * in_channels, net_config, n_classes, activation)",
+         "Trainer.create_mlp(side * side * in_channels, net_config, n_classes, activation)"),
+    ],
     "torch.func": [
         ("float(torch.autograd.functional.jacobian(function, input_tensor).norm())",
          "torch.func.jacrev(function)(input_tensor).norm()"),
@@ -107,7 +128,9 @@ VARIATIONS = {
     ],
     "packages of the template that are not installed": [
         ("import torch\n", "import torch\nimport torchvision\nfrom torchvision import transforms\n"
-         "import torchvision.transforms.functional as F\nimport matplotlib.pyplot as plt\n"),
+         "import torchvision.transforms.functional as F\nimport matplotlib.pyplot as plt\n"
+         "import seaborn as sns\nimport pandas as pd\nfrom sklearn import metrics\nfrom scipy import stats\n"
+         "from tqdm.auto import tqdm\nfrom IPython.display import display\n"),
     ],
     "prints": [("        loss.backward()\n", "        loss.backward()\n        print('é' * 3000, loss)\n")],
 }
@@ -120,3 +143,11 @@ def test_a_variation_keeps_full_marks(grade, reference, changes):
         reference = reference.replace(old, new, 1)
     result = grade(reference)
     assert result.score == 35, result.report()
+
+
+def test_what_is_defined_before_the_import_fails_is_graded(grade, reference):
+    result = grade(f"{reference.replace('nn.Tanh', 'nn.ReLU')}\n1 / 0\n")
+    assert result.score == 34.7, result.report()
+    assert "graded" in result.notice
+    assert f"ZeroDivisionError: division by zero (line {reference.count(chr(10)) + 2}: 1 / 0)" in result.notice
+    assert "this is another of the three activations" in result.report()

@@ -15,7 +15,7 @@ import pytest
 
 from mi204 import cli
 from mi204.errors import DataError
-from mi204.grading import bundle, grader, summary
+from mi204.grading import __main__, bundle, grader, summary
 
 TEXTS = tomllib.loads(Path(grader.__file__).with_name("texts.toml").read_text(encoding="utf-8"))
 
@@ -25,6 +25,7 @@ BAD = {
     "syntax error": (b"def f(:\n", "not valid Python: invalid syntax (line 1: def f(:)"),
     "a tab too many": (b"x = 1\n\ty = 2\n", "unexpected indent (line 2"),
     "not UTF-8": ("x = 'é'\n".encode("latin-1"), "not in UTF-8"),
+    "UTF-16": ("x = 'é'\n".encode("utf-16"), "not in UTF-8"),
     "zeros": (b"x = 1\0\n", "a Python file is expected"),
     "a PDF": (b"%PDF-1.7\n1 0 obj\n", "not valid Python"),
     "a notebook": (b'{"cells": [], "nbformat": 4}', "this is a notebook"),
@@ -63,7 +64,7 @@ def test_a_latin_1_file_that_says_so_is_python(grade):
 @pytest.mark.parametrize(
     ("source", "missing"),
     [("x = 1", "Trainer is not in the file"), ("Trainer = 3", "Trainer is not in the file"),
-     ("class Trainer: pass", "Trainer.one_hot is not in the file")],
+     ("class Trainer: one_hot = 3\ngradient_norm = 3", "Trainer.one_hot is not in the file")],
 )
 def test_what_is_missing_is_named(grade, source, missing):
     result = grade(source)
@@ -85,6 +86,25 @@ def test_a_file_that_is_not_there_is_the_users_error(tmp_path):
         grader.grade(tmp_path / "nothing.py", "en")
     with pytest.raises(DataError, match="Expected a Python file"):
         grader.grade(tmp_path, "en")
+    os.mkfifo(tmp_path / "pipe.py")
+    with pytest.raises(DataError, match="received another thing"):
+        grader.grade(tmp_path / "pipe.py", "en")
+
+
+def test_of_several_files_the_one_with_the_trainer_is_graded(tmp_path, monkeypatch):
+    monkeypatch.setattr(grader, "grade", lambda path, language: path.name)
+    (tmp_path / "solution.py").write_text("import helper\nclass Trainer:\n    pass\n", encoding="utf-8")
+    (tmp_path / "helper.py").write_text("import Trainer\n", encoding="utf-8")
+    assert grader.grade_folder(tmp_path, "en") == "solution.py"
+    (tmp_path / "old.py").write_text("class Trainer(object): pass\n", encoding="utf-8")
+    assert "received: helper.py, old.py, solution.py" in grader.grade_folder(tmp_path, "en").notice
+
+
+def test_a_submission_folder_that_is_not_there_is_the_users_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["grading", str(tmp_path / "nope"), str(tmp_path / "results.json")])
+    with pytest.raises(SystemExit) as stop:
+        __main__.main()
+    assert "Expected the folder of a submission" in stop.value.code
 
 
 def test_results_have_gradescopes_fields(grade, reference):
@@ -115,6 +135,7 @@ def test_every_text_is_in_both_languages_with_the_same_fields():
         assert entry["en"].strip()
         assert entry["fr"].strip()
         assert fields(entry["en"]) == fields(entry["fr"]), entry
+        assert "précision" not in entry["fr"], "accuracy is exactitude"
 
 
 def test_every_mistake_and_every_text_is_used():
@@ -141,8 +162,8 @@ def unzipped(tmp_path_factory):
     return folder
 
 
-def run(folder):
-    environment = {"PATH": os.environ["PATH"], "AUTOGRADER": str(folder), "PYTHON": sys.executable}
+def run(folder, python=sys.executable):
+    environment = {"PATH": os.environ["PATH"], "AUTOGRADER": str(folder), "PYTHON": python}
     finished = subprocess.run([folder / "source" / "run_autograder"], env=environment, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
     return json.loads((folder / "results" / "results.json").read_text(encoding="utf-8"))
@@ -159,30 +180,74 @@ def test_the_bundle_grades_where_gradescope_unzips_it(unzipped, reference):
     content = run(unzipped)
     assert sum(test["score"] for test in content["tests"]) == 35, content
     assert content["tests"][0]["output"] == "Juste."
+    assert content["extra_data"]["isolation"]
+    private = unzipped / "source" / "mi204"
+    assert {stat.S_IMODE((private / name).stat().st_mode) for name in ("grading", "interop")} == {0o700}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Gradescope runs Linux")
+def test_a_grader_that_was_brought_down_leaves_no_result_of_another(unzipped):
+    (unzipped / "results").mkdir(exist_ok=True)
+    (unzipped / "results" / "results.json").write_text('{"score": 35}', encoding="utf-8")
+    content = run(unzipped, "false")
+    assert content["score"] == 0
+    assert "Le correcteur a été interrompu" in content["output"]
 
 
 def test_a_summary_has_one_line_per_file(tmp_path, reference):
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "solution.py").write_text(reference.replace("return norm\n", "return 0\n"), encoding="utf-8")
     (tmp_path / "a.py").write_text("1 / 0", encoding="utf-8")
+    (tmp_path / os.fsdecode(b"a\xe9.py")).write_text("", encoding="utf-8")
+    for name in ("__MACOSX/b/._solution.py", "b/.ipynb_checkpoints/solution.py", "c/report.pdf", "d.ipynb"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}", encoding="utf-8")
     table = summary.table(tmp_path, "en")
     assert list(table.columns) == ["file", "score", *map(str, range(1, 12)), "notice"]
-    assert list(table["file"]) == ["a.py", "b/solution.py"]
-    assert list(table["score"]) == [0, 33]
-    assert list(table["10"]) == [0, 4]
-    assert "ZeroDivisionError" in table["notice"][0]
+    assert list(table["file"]) == ["a.py", "a\ufffd.py", "b/solution.py", "c", "d.ipynb"]
+    assert list(table["score"]) == [0, 0, 33, 0, 0]
+    assert list(table["10"]) == [0, 0, 4, 0, 0]
+    for notice, part in zip(table["notice"], ["ZeroDivisionError", "empty", "", "report.pdf", "notebook"], strict=True):
+        assert part in notice
+    table.to_csv(tmp_path / "summary.csv")
     with pytest.raises(DataError, match="without any"):
         summary.table(tmp_path / "none", "en")
 
 
+def test_a_summary_survives_what_cannot_be_read_and_an_interruption(tmp_path, monkeypatch, capsys):
+    for name in ("a.py", "b.py", "c.py"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    read = grader.Submission.read
+
+    def fail(path):
+        if path.name == "c.py":
+            raise KeyboardInterrupt
+        if path.name == "a.py":
+            raise DataError("no permission")
+        return read(path)
+
+    monkeypatch.setattr(grader.Submission, "read", fail)
+    table = summary.table(tmp_path, "en")
+    assert list(table["file"]) == ["a.py", "b.py"]
+    assert "cannot be read. no permission" in table["notice"][0]
+    assert "2 of 3 submissions are graded" in capsys.readouterr().err
+
+
 def test_the_command_prints_and_writes(tmp_path, capsys):
-    (tmp_path / "solution.py").write_text("class Trainer: pass\n", encoding="utf-8")
+    (tmp_path / "solution.py").write_text("", encoding="utf-8")
     results = tmp_path / "results.json"
     cli.main(["grade", str(tmp_path / "solution.py"), "--output", str(results), "--language", "fr"])
     assert "Note : 0 / 35" in capsys.readouterr().out
     assert len(json.loads(results.read_text(encoding="utf-8"))["tests"]) == len(TEXTS["check"])
     cli.main(["grade", "--summary", str(tmp_path), "--output", str(tmp_path / "summary.csv")])
     assert list(pd.read_csv(tmp_path / "summary.csv")["score"]) == [0]
+    capsys.readouterr()
+    for arguments in ([str(tmp_path / "solution.py")], ["--summary", str(tmp_path)]):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["grade", *arguments, "--output", str(tmp_path / "solution.py" / "results")])
+        assert "choose another" in stop.value.code
+        assert "MI204" not in stop.value.code
+        assert "solution.py,0" in (printed := capsys.readouterr().out) or "Score: 0 / 35" in printed
     cli.main(["grade", "--bundle", str(tmp_path / "autograder.zip")])
     assert zipfile.is_zipfile(tmp_path / "autograder.zip")
     with pytest.raises(SystemExit) as stop:
@@ -197,4 +262,4 @@ def test_without_torch_the_command_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None)
     with pytest.raises(SystemExit) as stop:
         cli.main(["grade", str(tmp_path / "solution.py")])
-    assert "pip install 'mi204[torch]'" in stop.value.code
+    assert "[torch]" in stop.value.code

@@ -2,13 +2,16 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import mi204
 from mi204.grading import _run, grader
 from mi204.grading._run import Harness, Limits
 
@@ -162,7 +165,8 @@ answers = [{"case": c, **a} for c in cases for a in (
     {"value": {"dtype": "object", "shape": [1], "data": "AAAA"}}, {"value": [[[[]]]]}, {"missing": {}},
     {"weights": [[1, 2, 3, 4]], "values": []}, {"graph": True, "value": [1e999, None]},
 )]
-lines = [json.dumps(a) for a in answers[SHIFT::12]] + ["[" * 100000, "{}", "null", '"x"', "\\udc80", "\\x00"]
+lines = [json.dumps(answers[12 * i + (i + SHIFT) % 12]) for i in range(len(cases))]
+lines += ["[" * 100000, "{}", "null", '"x"', "\\udc80", "\\x00"]
 for fd in range(3, 50):
     try:
         os.write(fd, "\\n".join(["", *lines, ""]).encode("utf-8", "surrogatepass"))
@@ -171,11 +175,69 @@ for fd in range(3, 50):
 """
 
 
-@pytest.mark.parametrize("shift", range(12))
-def test_forged_answers_are_only_answers(graded, shift):
-    result = graded(FORGED.replace("SHIFT", str(shift)))
-    assert result.score == 0, result.report()
+@pytest.mark.parametrize(("shift", "unreadable"), [(0, "10.1 10.2 10.3 11.1 11.2"), (6, "2.1")])
+def test_forged_answers_are_only_answers(graded, reference, shift, unreadable):
+    result = graded(FORGED.replace("SHIFT", str(shift)) + reference)
+    lost = {outcome.number for outcome in result.outcomes if outcome.score < outcome.points}
+    forged = "1.1 2.1 4.1 4.2 4.3 4.4 6.1 6.2 8.1 8.2 8.5 10.1 10.2 10.3 11.1 11.2"
+    assert lost == set(forged.split()) - set(unreadable.split()), result.report()
     json.dumps(result.gradescope(), ensure_ascii=False).encode()
+
+
+CHANGES = {
+    "not a number": lambda array: array * np.nan,
+    "infinite": lambda array: array / 0,
+    "a hundredth more": lambda array: array * 1.01,
+    "one axis more": lambda array: np.stack([array, array]),
+    "nothing": lambda array: array[..., :0],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.filterwarnings("ignore:.*(divide by zero|invalid value)")
+def test_answers_that_are_nearly_right_are_wrong(harness, reference, change):
+    def changed(value):
+        if isinstance(value, np.ndarray | float):
+            return change(np.atleast_1d(value))
+        if isinstance(value, dict):
+            return {key: changed(part) for key, part in value.items()}
+        return [changed(part) for part in value] if isinstance(value, list) else value
+
+    submission = grader.Submission("solution.py", reference.encode())
+    submission.run(harness)
+    assert submission.judged("en").score == 35
+    cases = submission._answers.cases
+    cases.update({case: changed(answer) for case, answer in cases.items() if case not in ("source", "import")})
+    passed = {outcome.number for outcome in submission.judged("en").outcomes if outcome.score}
+    # These look at the sizes of layers and outputs alone, and at whether there is some gradient.
+    assert passed <= {"4.1", "4.2", "5.1", "5.2", "5.5", "8.5"}
+
+
+def test_weights_changed_within_the_network_earn_nothing(graded):
+    network = """
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.n, self.layers = n, nn.ModuleList(nn.Linear(1, 1) for _ in range(4))
+    def forward(self, x):
+        for layer, shape in zip(self.layers, SHAPES):
+            layer.weight = nn.Parameter(torch.zeros(1, 1))
+            layer.bias = nn.Parameter(torch.zeros(1))
+            layer(x.new_zeros(1, 1))
+            layer.weight = nn.Parameter(torch.zeros(shape))
+            layer.bias = nn.Parameter(torch.zeros(shape[0]))
+        return torch.full((len(x), self.n), 1 / self.n)
+class Trainer:
+    @staticmethod
+    def create_mlp(input_dim, net_config, n_classes, activation): return Net(n_classes)
+"""
+    empty, zeros = "[(0, 30), (40_000_000, 0), (0, 40_000_000), (self.n, 0)]", "[(9, 30), (9, 9), (9, 9), (self.n, 9)]"
+    for shapes in (empty, zeros):
+        result = graded(network.replace("SHAPES", shapes))
+        # The right size, and a sum of 1: no more.
+        assert result.by_item()["4"] == 2, result.report()
 
 
 PATCHES = {
@@ -212,16 +274,62 @@ def test_patched_packages_never_earn_points(graded, reference, patch):
 
 
 def test_our_own_solution_cannot_be_imported(graded):
-    result = graded("from mi204.interop.torch_trainer import Trainer, gradient_norm, jacobian_norm\n")
+    result = graded(
+        "import sys\n"
+        "for name in [name for name in sys.modules if name.startswith('mi204')]: del sys.modules[name]\n"
+        "from mi204.interop.torch_trainer import Trainer, gradient_norm, jacobian_norm\n"
+    )
     assert result.score == 0
     assert "mi204.interop" in result.notice
+
+
+@pytest.fixture
+def isolated(graded):
+    if graded("pass").isolation != "namespaces":
+        pytest.skip("this kernel does not give a submission namespaces of its own")
+
+
+def test_other_processes_and_the_network_cannot_be_reached(isolated, graded, reference):
+    with socket.create_server(("127.0.0.1", 0)) as server, subprocess.Popen(["sleep", "60"]) as victim:
+        attack = (
+            "\nimport os, signal, socket\n"
+            f"try: os.kill({victim.pid}, signal.SIGKILL)\nexcept ProcessLookupError: print('no process')\n"
+            f"try: socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 1)\n"
+            "except OSError: print('no network')\n"
+        )
+        result = graded(reference + attack)
+        assert victim.poll() is None
+        victim.kill()
+    assert (result.score, result.printed) == (35, "no process\nno network\n")
+
+
+def test_other_files_can_neither_be_written_nor_our_own_solution_read(isolated, graded, tmp_path):
+    trainer = Path(mi204.__file__).parent / "interop" / "torch_trainer.py"
+    for attack in (f"open({str(tmp_path / 'left')!r}, 'w')", f"print(open({str(trainer)!r}).read())"):
+        result = graded(f"{attack}\n")
+        assert "OSError" in result.notice or "FileNotFoundError" in result.notice
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root grades by another user")
+def test_files_that_another_user_left_are_removed(tmp_path, monkeypatch):
+    from mi204.grading import _harness
+
+    monkeypatch.setattr(_harness, "_SHARED_FOLDERS", [str(tmp_path)])
+    (tmp_path / "folder").mkdir()
+    for name in ("left", "folder/left", "kept"):
+        (tmp_path / name).touch()
+    for name in ("left", "folder"):
+        os.chown(tmp_path / name, 20_007, 20_007)
+    _harness._remove_files(20_007)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
 def test_a_harness_that_is_brought_down_is_started_again(graded, reference):
     result = graded("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nimport time; time.sleep(3)\n")
     assert result.score == 0
-    # Where the submission has the rights of nobody, it cannot, and only its sleep is left.
-    assert "brought down" in result.notice or "gradient_norm is not in the file" in result.report()
+    # Where it has namespaces of its own, it ends itself; where it is another user, it cannot.
+    assert any(part in result.report() for part in ("brought down", "SIGKILL", "gradient_norm is not in the file"))
     assert graded(reference).score == 35
 
 

@@ -48,6 +48,7 @@ STEP = """\
         self.optimizer.step()
         return norm
 """
+EVALUATE = "        losses, accuracies = 0.0, 0.0\n"
 EVALUATE_RETURN = "return losses / len(X), accuracies / len(X)"
 NORMALIZE = "return tuple(((X - mean) / deviation, y) for X, y in (train, valid, test))"
 
@@ -62,6 +63,17 @@ def cnn(text):
     return f"d = [{CNN_DENSE}]\n        {text}\n        return nn.Sequential(\n            *d"
 
 
+def evaluate(chosen):
+    """Write an evaluate that averages the results of the ``chosen`` batches."""
+    return (
+        "        size = self.batch_size\n"
+        "        batches = [slice(start, start + size) for start in range(0, len(X), size)]\n"
+        "        pairs = [self.compute_loss_and_accuracy(X[batch], self.one_hot(y[batch])) for batch in batches]\n"
+        f"        pairs = {chosen}\n"
+        "        return tuple(sum(float(pair[i]) for pair in pairs) / len(pairs) for i in (0, 1))\n"
+    )
+
+
 CNN_RETURN = f"return nn.Sequential(\n            {CNN_DENSE}"
 
 FAULTS = [
@@ -73,6 +85,8 @@ FAULTS = [
     Fault("mean of norms", "1", NORM, f"    return sum(g.norm() for g in {GRADS}) / len(inputs)\n", "mean_of_norms"),
     Fault("sum of absolute values", "1", NORM, f"    return sum(g.abs().sum() for g in {GRADS})\n", "absolute_values"),
     Fault("returns nothing", "1", NORM, "    print(value)\n", "returns_nothing", "1.1 1.2 1.3"),
+    Fault("list of norms", "1", NORM, f"    return [g.norm() for g in {GRADS}]\n", "not_a_number", "1.1 1.2 1.3"),
+    Fault("sum of the values", "1", NORM, f"    return sum(g.sum() for g in {GRADS})\n", "sum_of_values"),
     Fault("still to be written", "1", NORM, "    raise NotImplementedError\n", "not_done", "1.1 1.2 1.3"),
     Fault(
         "gradient of the sum", "2", JACOBIAN,
@@ -105,6 +119,9 @@ FAULTS = [
     Fault("ten classes", "4", MLP, MLP.replace("n_classes", "10"), "", "4.1 4.2 4.3 4.4"),
     Fault("two hidden layers at most", "4", MLP,
           MLP.replace("net_config", "net_config._replace(dense_hiddens=net_config.dense_hiddens[:2])"), "", "4.1 4.4"),
+    Fault("three hidden layers always", "4",
+          MLP, MLP.replace("net_config", "net_config._replace(dense_hiddens=(net_config.dense_hiddens * 3)[:3])"), "",
+          "4.1 4.4"),
     Fault("dropout", "4", MLP, mlp("return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), *d)"), "", "4.4"),
     Fault("no network", "4", MLP, mlp("nn.Sequential(nn.Flatten(), *d)"), "returns_nothing", "4.1 4.2 4.3 4.4"),
     Fault("pool after the last convolution", "5", ADAPTIVE, ADAPTIVE.replace("layers[-1] =", "layers +=").replace(
@@ -124,13 +141,20 @@ FAULTS = [
     Fault("no probabilities", "5", CNN_RETURN, cnn("d = d[:-1]"), "softmax_missing", "5.3"),
     Fault("stride forgotten", "5", CONVOLUTION, CONVOLUTION.replace("stride, padding", "1, padding"), "", "5.1"),
     Fault("padding forgotten", "5", CONVOLUTION, CONVOLUTION.replace(", stride, padding", ", stride"), "", "5.1"),
-    Fault("flat size of one image size", "5", ADAPTIVE, "layers.pop(); side = 13", "", "5.2 5.4 5.5"),
+    Fault("three convolutions always", "5", "sizes = zip(",
+          "net_config = type(net_config)(*[(field * 3)[:3] for field in net_config[:4]], net_config.dense_hiddens)\n"
+          "        sizes = zip(", "", "5.1 5.4"),
+    Fault("flat size of one image size", "5", ADAPTIVE,
+          "layers.pop(); side = 7 if len(net_config.strides) == 3 else 11", "", "5.2 5.4 5.5"),
     Fault("test statistics", "6", NORMALIZE,
           "return tuple(((X - X.mean(0)) / X.std(0), y) for X, y in (train, valid, test))", "own_statistics", "6.2"),
     Fault("one mean for all pixels", "6", "train[0].mean(dim=0), train[0].std(dim=0)",
           "train[0].mean(), train[0].std()", "global_statistics", "6.1"),
     Fault("centred alone", "6", NORMALIZE, NORMALIZE.replace(" / deviation", ""), "centred_only", "6.1"),
     Fault("variance", "6", NORMALIZE, NORMALIZE.replace("deviation", "deviation**2"), "variance", "6.1"),
+    Fault("between minimum and maximum", "6", NORMALIZE,
+          "low, high = train[0].amin(0), train[0].amax(0)\n"
+          "        return tuple(((X - low) / (high - low), y) for X, y in (train, valid, test))", "min_max", "6.1"),
     Fault("training set alone", "6", NORMALIZE, "return ((train[0] - mean) / deviation, train[1]), valid, test",
           "not_normalised", "6.2"),
     Fault("labels lost", "6", NORMALIZE, NORMALIZE.replace(", y) for", ", y * 0) for"), "labels_changed", "6.1 6.2"),
@@ -145,6 +169,13 @@ FAULTS = [
     Fault("softmax twice", "8", LOSS, "loss = nn.functional.cross_entropy(probabilities, y)", "loss_softmax_twice"),
     Fault("binary cross-entropy", "8", LOSS, "loss = nn.functional.binary_cross_entropy(probabilities, y)",
           "loss_binary"),
+    Fault("squared error", "8", LOSS, "loss = nn.functional.mse_loss(probabilities, y)", "loss_squared", "8.1"),
+    Fault("share of wrong classes", "8", RETURN_LOSS, "return loss, 1 - float(accuracy)", "accuracy_error", "8.2"),
+    Fault("numbers compared, not classes", "8", ACCURACY, "accuracy = ((probabilities > 0.5) == y).float().mean()",
+          "accuracy_elements", "8.2"),
+    Fault("epsilon added", "8", CLIP, "probabilities = self.network(X) + self.epsilon", "", "8.1 8.3 8.4"),
+    Fault("clipped, then divided by the sum", "8", CLIP,
+          f"{CLIP}\n        probabilities = probabilities / probabilities.sum(dim=1, keepdim=True)", "", "8.3 8.4"),
     Fault("percentage", "8", RETURN_LOSS, "return loss, 100 * float(accuracy)", "accuracy_percent", "8.2"),
     Fault("number of right ones", "8", RETURN_LOSS, "return loss, len(X) * float(accuracy)", "accuracy_count", "8.2"),
     Fault("classes over axis 0", "8", ACCURACY, ACCURACY.replace("dim=1", "dim=0"), "accuracy_axis", "8.2"),
@@ -182,8 +213,11 @@ FAULTS = [
     Fault("no backpropagation", "10", "        loss.backward()\n", "", "", "10.1 10.2 10.3"),
     Fault("detached", "10", "        loss.backward()\n", "        loss.detach().backward()\n", "loss_without_graph"),
     Fault("swapped", "11", EVALUATE_RETURN, "return accuracies / len(X), losses / len(X)", "swapped", "11.1 11.2 11.3"),
-    Fault("mean of batch means", "11", "* len(labels)", "* self.batch_size",
-          "", "11.3"),
+    Fault("as many images in each batch", "11", "* len(labels)", "* self.batch_size", "", "11.3"),
+    Fault("mean of batch means", "11", EVALUATE, evaluate("pairs"), "batch_means", "11.3"),
+    Fault("whole batches alone", "11", EVALUATE, evaluate("pairs[: len(X) // size]"), "whole_batches", "11.3"),
+    Fault("first batch alone", "11", EVALUATE, evaluate("pairs[:1]"), "first_batch"),
+    Fault("last batch alone", "11", EVALUATE, evaluate("pairs[-1:]"), "last_batch"),
     Fault("sums", "11", EVALUATE_RETURN, "return losses / self.batch_size, accuracies / self.batch_size", "batch_sums",
           "11.1 11.2 11.3"),
     Fault("labels not coded", "11", "self.one_hot(labels)\n", "labels\n", "labels_not_one_hot", "11.1 11.2 11.3"),
@@ -216,3 +250,14 @@ def test_a_fault_loses_points_in_its_item_alone(grade, reference, fault):
     if fault.mistake:
         assert TEXTS["mistake"][fault.mistake]["en"] in messages, messages
     assert "Received" in messages
+
+
+def test_every_common_mistake_is_that_of_a_fault():
+    assert set(TEXTS["mistake"]) == {fault.mistake for fault in FAULTS} - {""}
+
+
+def test_labels_coded_twice_are_not_said_to_be_integers(grade, reference):
+    result = grade(reference.replace("accuracy(X_batch, y_batch)", "accuracy(X_batch, self.one_hot(y_batch))"))
+    assert result.score == 29, result.report()
+    assert "expected one-hot labels" in result.report()
+    assert TEXTS["mistake"]["labels_not_one_hot"]["en"] not in result.report()
