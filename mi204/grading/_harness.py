@@ -15,6 +15,7 @@ import ctypes
 import faulthandler
 import importlib
 import os
+import re
 import select
 import shutil
 import signal
@@ -44,6 +45,8 @@ _STAND_INS = ("IPython", "matplotlib", "pandas", "PIL", "scipy", "seaborn", "skl
 _HIDDEN = ("mi204.grading", "mi204.interop")
 _SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 _PROCESSES = 20
+"""Processes and threads of a submission, where they can be told from others."""
+
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -90,7 +93,7 @@ def run_once() -> None:
     def send(message: dict) -> None:
         out.write(_wire.dump(message))
         out.flush()
-        watch(request["probe_seconds"])
+        watch(request["import_seconds" if message["case"] in ("isolation", "source") else "probe_seconds"])
 
     def watch(seconds: float) -> None:
         faulthandler.dump_traceback_later(seconds, exit=True)
@@ -206,6 +209,8 @@ def _remove_files(user: int) -> None:
 
 def _become_child(folder: str, writer: int, printed: int, megabytes: int) -> str:
     """Give up what the submission must not have; say how it is kept from other processes."""
+    import resource
+
     os.setsid()
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (printed, 1), (printed, 2)):
@@ -222,6 +227,8 @@ def _become_child(folder: str, writer: int, printed: int, megabytes: int) -> str
     if _isolation.enter(folder, hidden):
         _isolation.fork(writer)
         isolation = "namespaces"
+    if isolation != "none":
+        resource.setrlimit(resource.RLIMIT_NPROC, (_PROCESSES, _PROCESSES))
     room = Path(folder, "room")  # below the folder: the submission may delete it
     room.mkdir()
     os.chdir(room)
@@ -250,10 +257,7 @@ def _others_can_read(*paths: str) -> bool:
 
 
 def _become(user: int, folder: str) -> None:
-    import resource
-
     os.chown(folder, user, user)
-    resource.setrlimit(resource.RLIMIT_NPROC, (_PROCESSES, _PROCESSES))
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)
@@ -299,6 +303,9 @@ def _read(source: bytes) -> dict:
             fields = {ast.unparse(part.target) for part in node.body if isinstance(part, ast.AnnAssign)}
             if fields and "paddings" not in fields:
                 return {"variant": True}
+        assigned = ast.unparse(node) if isinstance(node, ast.Assign) else ""
+        if re.match("NetworkConfiguration = .*dense_hiddens", assigned) and "paddings" not in assigned:
+            return {"variant": True}
     return {}
 
 

@@ -1,6 +1,6 @@
 """Linux namespaces for a submission, without root where the kernel allows it: ``unshare`` before Python 3.12 has it.
 
-Neither a container without that right (Gradescope's) nor every Linux allows it: there a user of its own must do.
+Most containers (Gradescope's), and some Linux, refuse it: there a user of its own must do.
 """
 
 import contextlib

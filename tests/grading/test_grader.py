@@ -37,6 +37,11 @@ BAD = {
         b"from typing import NamedTuple\nclass NetworkConfiguration(NamedTuple):\n    strides: tuple = (1,)\n",
         "later variant",
     ),
+    "named tuple of the later variant": (
+        b"from collections import namedtuple\n"
+        b"NetworkConfiguration = namedtuple('NetworkConfiguration', 'n_channels kernel_sizes strides dense_hiddens')\n",
+        "later variant",
+    ),
     "loss of the later variant": (b"class Trainer:\n    def compute_loss_and_mae(self, X, y): pass\n", "later variant"),
 }
 

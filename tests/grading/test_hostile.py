@@ -213,31 +213,40 @@ def test_answers_that_are_nearly_right_are_wrong(harness, reference, change):
     assert passed <= {"4.1", "4.2", "5.1", "5.2", "5.5", "8.5"}
 
 
-def test_weights_changed_within_the_network_earn_nothing(graded):
-    network = """
+CHANGING = """
 import torch
 from torch import nn
 class Net(nn.Module):
-    def __init__(self, n):
+    def __init__(self, first, hidden, n):
         super().__init__()
-        self.n, self.layers = n, nn.ModuleList(nn.Linear(1, 1) for _ in range(4))
+        self.n, self.shapes = n, SHAPES
+        self.layers = nn.ModuleList(nn.Linear(1, 1) for _ in self.shapes)
     def forward(self, x):
-        for layer, shape in zip(self.layers, SHAPES):
-            layer.weight = nn.Parameter(torch.zeros(1, 1))
-            layer.bias = nn.Parameter(torch.zeros(1))
+        for layer, shape in zip(self.layers, self.shapes):
+            layer.weight, layer.bias = nn.Parameter(torch.zeros(1, 1)), nn.Parameter(torch.zeros(1))
             layer(x.new_zeros(1, 1))
-            layer.weight = nn.Parameter(torch.zeros(shape))
-            layer.bias = nn.Parameter(torch.zeros(shape[0]))
+            layer.weight, layer.bias = nn.Parameter(torch.zeros(shape)), nn.Parameter(torch.zeros(shape[0]))
         return torch.full((len(x), self.n), 1 / self.n)
 class Trainer:
     @staticmethod
-    def create_mlp(input_dim, net_config, n_classes, activation): return Net(n_classes)
+    def create_mlp(input_dim, net_config, n_classes, activation):
+        return Net(input_dim, len(net_config.dense_hiddens), n_classes)
 """
-    empty, zeros = "[(0, 30), (40_000_000, 0), (0, 40_000_000), (self.n, 0)]", "[(9, 30), (9, 9), (9, 9), (self.n, 9)]"
-    for shapes in (empty, zeros):
-        result = graded(network.replace("SHAPES", shapes))
-        # The right size, and a sum of 1: no more.
-        assert result.by_item()["4"] == 2, result.report()
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ("[(9, first), *[(9, 9)] * (hidden - 1), (n, 9)]", "Expected: (6, "),
+        ("[(0, first), *[(5_000_000, 0), (0, 5_000_000)][: hidden - 1], (n, 0)]", "which are needed to compare"),
+    ],
+    ids=["zeros", "empty"],
+)
+def test_weights_changed_within_the_network_earn_nothing(graded, shapes, message):
+    result = graded(CHANGING.replace("SHAPES", shapes))
+    # The right size, and a sum of 1: no more.
+    assert result.by_item()["4"] == 2, result.report()
+    assert message in next(outcome.message for outcome in result.outcomes if outcome.number == "4.4")
 
 
 PATCHES = {
@@ -274,6 +283,8 @@ def test_patched_packages_never_earn_points(graded, reference, patch):
 
 
 def test_our_own_solution_cannot_be_imported(graded):
+    from mi204.grading import _harness  # imports torch
+
     result = graded(
         "import sys\n"
         "for name in [name for name in sys.modules if name.startswith('mi204')]: del sys.modules[name]\n"
@@ -281,6 +292,8 @@ def test_our_own_solution_cannot_be_imported(graded):
     )
     assert result.score == 0
     assert "mi204.interop" in result.notice
+    with pytest.raises(ModuleNotFoundError):  # where the kernel does not hide the folder, this does
+        _harness._Hider.find_spec("mi204.interop.torch_trainer")
 
 
 @pytest.fixture
@@ -313,7 +326,7 @@ def test_other_files_can_neither_be_written_nor_our_own_solution_read(isolated, 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root grades by another user")
 def test_files_that_another_user_left_are_removed(tmp_path, monkeypatch):
-    from mi204.grading import _harness
+    from mi204.grading import _harness  # imports torch
 
     monkeypatch.setattr(_harness, "_SHARED_FOLDERS", [str(tmp_path)])
     (tmp_path / "folder").mkdir()
