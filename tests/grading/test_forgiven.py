@@ -1,5 +1,6 @@
 """What the handout does not impose costs nothing."""
 
+import numpy as np
 import pytest
 
 VARIATIONS = {
@@ -151,3 +152,13 @@ def test_what_is_defined_before_the_import_fails_is_graded(grade, reference):
     assert "graded" in result.notice
     assert f"ZeroDivisionError: division by zero (line {reference.count(chr(10)) + 2}: 1 / 0)" in result.notice
     assert "this is another of the three activations" in result.report()
+
+
+def test_the_rounding_of_float32_is_forgiven_when_pixels_are_large():
+    from mi204.grading import _cases, _verdicts
+
+    inputs = _cases.draw(np.random.default_rng(0))["normalize"][1]
+    train = inputs["sets"][0][0]
+    mean, deviation = train.mean(0), train.std(0, ddof=1)
+    value = [[(x - mean) / deviation + 5e-5, y] for x, y in inputs["sets"]]
+    assert all(_verdicts.judge(number, inputs, {"value": value}).passed for number in ("6.1", "6.2"))
