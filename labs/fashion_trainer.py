@@ -532,6 +532,14 @@ def learning_rates(results: Results) -> Answer:
     stuck = max(values["smallest_raw"], values["smallest_normalised"]) < values["best"] / 2
     overshooting = float(rate) < largest
     texts = ("answer", "small_stuck" if stuck else "small_slow", "large_worse" if overshooting else "large_best")
+    saturated = [
+        each for name in ("raw", "normalised") for each in results.of_study(name)
+        if each.setting == f"{largest:g}" and each.history["train_gradient_norm"][-1] == 0
+    ]  # fmt: skip
+    if saturated:
+        values["saturated"] = Word("with_normalization" if saturated[0].study == "normalised" else "no_normalization")
+        values["saturated_loss"] = final("train_loss")(saturated[0])
+        texts += ("large_saturated",)
     return Answer(values, pd.concat(parts, ignore_index=True), texts)
 
 
@@ -563,6 +571,7 @@ def deep_perceptron(results: Results) -> Answer:
     values = {
         "wide_parameters": networks["mlp"]["parameters"],
         "n_layers": len(networks["deep_mlp"]["dense_hiddens"]),
+        "layer_parameters": arithmetic.dense_parameters(64, 64),
         "deep_parameters": networks["deep_mlp"]["parameters"],
         "wide": mean(wide, final("validation_accuracy")),
         "deep": mean(deep, final("validation_accuracy")),
@@ -637,6 +646,9 @@ def depth_and_width(results: Results) -> Answer:
         "target": TARGET,
         "deep_parameters": networks["deep_cnn"]["parameters"],
         "deep_difference": abs(networks["deep_cnn"]["difference"]),
+        "dense_parameters": architectures.count_parameters(
+            "mlp", DEEP_CNN, (architectures.POOLED_SIDE, architectures.POOLED_SIDE, DEEP_CNN.n_channels[-1]), N_CLASSES
+        ),
         "tolerance": TOLERANCE,
         "n_channels": networks["shallow_cnn"]["n_channels"][0],
         "shallow_parameters": networks["shallow_cnn"]["parameters"],

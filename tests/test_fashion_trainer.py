@@ -177,6 +177,26 @@ def test_the_explanation_depends_on_what_was_measured(number, studies, texts, fr
     assert french in question.render(results, "fr")
 
 
+def test_a_network_whose_gradient_is_zero_is_told():
+    results = results_of({"raw": {"0.01": 0.1, "0.0001": 0.8}, "normalised": {"0.01": 0.8, "0.0001": 0.9}})
+    question = questions.of_lab(fashion_trainer)["2.2"]
+    assert "norme du gradient est nulle" not in question.render(results, "fr")
+    results.runs[0].history["train_gradient_norm"][-1] = 0.0
+    assert question.function(results).texts[-1] == "large_saturated"
+    assert "pixels bruts, la norme du gradient est nulle à la fin et le coût d'apprentissage reste à 2,10" in (
+        question.render(results, "fr")
+    )
+
+
+def test_sizes_that_the_answers_name_are_counted():
+    results = results_of(
+        {"depth": {"mlp": 0.9, "deep_mlp": 0.1}, "width": {"cnn": 0.9, "deep_cnn": 0.8, "shallow_cnn": 0.8}}
+    )
+    asked = questions.of_lab(fashion_trainer)
+    assert "adds 4,160," in asked["2.3"].render(results, "en")
+    assert "alone hold 330,762." in asked["2.5"].render(results, "en")
+
+
 @pytest.mark.parametrize(("activation", "divisor"), fashion_trainer.GRADIENT_DIVISORS.items())
 def test_the_gradient_that_passes_a_layer_is_divided_as_the_answer_says(activation, divisor):
     torch = pytest.importorskip("torch")

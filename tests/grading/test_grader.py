@@ -272,4 +272,4 @@ def test_without_torch_the_command_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None)
     with pytest.raises(SystemExit) as stop:
         cli.main(["grade", str(tmp_path / "solution.py")])
-    assert "[torch]" in stop.value.code
+    assert 'pip install -e ".[torch]"' in stop.value.code
