@@ -1,17 +1,31 @@
-"""Read idx files, the format of MNIST and of the data sets made to replace it."""
+"""Data sets of four idx files: MNIST, and those made to replace it."""
 
 import gzip
 import math
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from mi204.datasets import ImageDataset
+from mi204.datasets._fetch import RemoteFile, fetch
 from mi204.errors import DataError
 
 _SIDE = 28
 _CLASSES = 10
+
+
+def load(
+    name: str, classes: tuple[str, ...], remotes: Sequence[RemoteFile], paths: Sequence[Path] = ()
+) -> ImageDataset:
+    """Fetch and read the real data set: training images and labels, test images and labels, in this order.
+
+    The files are looked for in the folders ``paths`` first.
+    """
+    files = [fetch(remote, [path / Path(remote.name).name for path in paths]) for remote in remotes]
+    return ImageDataset(name, "real", "", classes, *read(files[0], files[1], 60_000), *read(files[2], files[3], 10_000))
 
 
 def read(images: Path, labels: Path, count: int) -> tuple[np.ndarray, np.ndarray]:

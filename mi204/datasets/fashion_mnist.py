@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mi204.datasets import DataChoice, ImageDataset, _idx
 from mi204.datasets._choice import choose
-from mi204.datasets._fetch import RemoteFile, fetch
+from mi204.datasets._fetch import RemoteFile
 
 CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
@@ -31,19 +31,6 @@ def load(data: DataChoice = "auto", folder: Path | None = None) -> ImageDataset:
     """
     from mi204.datasets import samples
 
-    return choose(data, lambda: _real(folder), samples.fashion_mnist)
-
-
-def _real(folder: Path | None) -> ImageDataset:
-    files = [fetch(remote, _paths(remote, folder)) for remote in OFFICIAL]
-    x_train, y_train = _idx.read(files[0], files[1], 60_000)
-    x_test, y_test = _idx.read(files[2], files[3], 10_000)
-    return ImageDataset("Fashion-MNIST", "real", "", CLASSES, x_train, y_train, x_test, y_test)
-
-
-def _paths(remote: RemoteFile, folder: Path | None) -> list[Path]:
-    """Give the paths of a file in the folder that is looked in first."""
-    if folder is None:
-        return []
-    name = Path(remote.name).name
-    return [folder / name, folder / "FashionMNIST" / "raw" / name]
+    # As they are, or as torchvision lays them out.
+    paths = [folder, folder / "FashionMNIST" / "raw"] if folder else []
+    return choose(data, lambda: _idx.load("Fashion-MNIST", CLASSES, OFFICIAL, paths), samples.fashion_mnist)
