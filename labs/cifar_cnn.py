@@ -50,9 +50,9 @@ from mi204.language import Language, Word, translated, word
 from mi204.preprocessing import one_hot, standardize, standardize_like
 from mi204.questions import Answer, answers
 from mi204.results import Results, Run, save_figures
+from mi204.settings import Preset
 
 # %%
-Preset = Literal["quick", "course", "full"]
 Augmentation = Literal["flip", "crop", "colour", "erase", "cutmix"]
 SUBSETS = ("train", "validation", "test")
 N_SHOWN = 12

@@ -25,7 +25,6 @@ import numpy as np
 import pandas as pd
 from keras import layers
 from matplotlib.figure import Figure
-from tqdm import tqdm
 from tyro.conf import Suppress
 
 from mi204 import (
@@ -52,9 +51,9 @@ from mi204.language import Language, Word, fill, word
 from mi204.preprocessing import one_hot
 from mi204.questions import Answer, answers
 from mi204.results import Results, Run, save_figures
+from mi204.settings import Preset
 
 # %%
-Preset = Literal["quick", "course", "full"]
 Engine = Literal["keras", "torch"]
 INPUT_SHAPE = (28, 28, 1)
 N_CLASSES = 10
@@ -360,18 +359,11 @@ def run(
         for setting, changed in study(name, seeded).items()
     ]
     train = train_with_torch if config.engine == "torch" else train_with_keras
-    with tqdm(total=len(plan) * config.epochs, unit="epoch", disable=not progress) as bar:
-        for done, (name, setting, changed) in enumerate(plan):
-            bar.set_description(f"{name} {setting}")
 
-            def train_setting(path: Path, changed=changed) -> Run:
-                # An interrupted run goes on: its earlier epochs count at once.
-                bar.update(training.read_history(path).epochs)
-                return train(changed, subsets, path, bar.update)
+    def train_one(changed: Config, path: Path, on_epoch: Callable[[], None]) -> Run:
+        return train(changed, subsets, path, on_epoch)
 
-            remembered = studies.remembered(folder, _identity(changed, data), train_setting)
-            results.runs.append(replace(remembered, study=name, setting=setting))
-            bar.update((done + 1) * config.epochs - bar.n)
+    results.runs = studies.train_all(plan, train_one, lambda changed: _identity(changed, data), folder, progress)
     return results
 
 

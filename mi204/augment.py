@@ -1,4 +1,7 @@
-"""Random variants of training images that keep their class: numpy only, one generator in, new arrays out."""
+"""Random variants of images and sounds that keep their class: numpy only, one generator in, new arrays out.
+
+Spectrograms are (n, bands, frames, 1) in decibels.
+"""
 
 import numpy as np
 
@@ -76,3 +79,69 @@ def cutmix(
     mask = _squares(n, height, width, sides, rng)
     share = mask.mean(axis=(1, 2), dtype=np.float32)[:, None]
     return np.where(mask[..., None], images[partner], images), targets * (1 - share) + targets[partner] * share
+
+
+def noise(waveform: np.ndarray, signal_to_noise: float, rng: np.random.Generator) -> np.ndarray:
+    """Add white noise to a waveform ``(n,)``; ``signal_to_noise`` is the ratio of their powers in decibels."""
+    power = np.mean(np.square(waveform, dtype=np.float64)) * 10 ** (-signal_to_noise / 10)
+    return waveform + rng.normal(0, np.sqrt(power), waveform.shape).astype(waveform.dtype)
+
+
+def stretch_frequencies(spectrograms: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Stretch the bands by a factor drawn from 1 ± ``strength``: another throat (Jaitly and Hinton, 2013)."""
+    factors = rng.uniform(1 - strength, 1 + strength, (len(spectrograms), 1))
+    return _moved(spectrograms, np.arange(spectrograms.shape[1]) * factors, axis=1)
+
+
+def stretch_time(spectrograms: np.ndarray, strength: float, shift: float, rng: np.random.Generator) -> np.ndarray:
+    """Stretch the frames about the middle by a factor drawn from 1 ± ``strength``; shift by ± ``shift`` frames."""
+    n, n_frames = len(spectrograms), spectrograms.shape[2]
+    factors = rng.uniform(1 - strength, 1 + strength, (n, 1))
+    middle = (n_frames - 1) / 2
+    positions = middle + (np.arange(n_frames) - middle) * factors + rng.uniform(-shift, shift, (n, 1))
+    return _moved(spectrograms, positions, axis=2)
+
+
+def _moved(spectrograms: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
+    """Read each spectrogram at ``positions`` (n, length) of an axis, by linear interpolation; the edges go on."""
+    last = spectrograms.shape[axis] - 1
+    positions = np.clip(positions, 0, last)
+    before = np.minimum(positions.astype(int), last - 1)
+    others = tuple(other for other in (1, 2, 3) if other != axis)
+    share = np.expand_dims(positions - before, others).astype(spectrograms.dtype)
+    lower, upper = (
+        np.take_along_axis(spectrograms, np.expand_dims(index, others), axis) for index in (before, before + 1)
+    )
+    return lower + share * (upper - lower)
+
+
+def equalize(spectrograms: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Make bands louder or fainter along a smooth random curve, as another microphone or room would.
+
+    A sum of a slope and two waves over the bands, each of ``strength`` decibels (standard deviation of its height).
+    """
+    place = np.linspace(-1, 1, spectrograms.shape[1])
+    shapes = np.stack([place, np.cos(np.pi * place), np.sin(1.5 * np.pi * place)])
+    curves = rng.normal(0, strength, (len(spectrograms), 3)) @ shapes
+    return spectrograms + curves[:, :, None, None].astype(spectrograms.dtype)
+
+
+def background(spectrograms: np.ndarray, faintest: float, loudest: float, rng: np.random.Generator) -> np.ndarray:
+    """Add the power of a background noise whose level is drawn between two levels in decibels, and varies by 3 dB."""
+    level = rng.uniform(faintest, loudest, (len(spectrograms), 1, 1, 1)) + rng.normal(0, 3, spectrograms.shape)
+    return (10 * np.log10(10 ** (spectrograms / 10) + 10 ** (level / 10))).astype(spectrograms.dtype)
+
+
+def mask(spectrograms: np.ndarray, bands: int, frames: int, rng: np.random.Generator) -> np.ndarray:
+    """Hide up to ``bands`` neighbouring bands and up to ``frames`` frames of each (SpecAugment, Park et al., 2019).
+
+    What is hidden takes the mean of its band.
+    """
+    n, n_bands, n_frames, _ = spectrograms.shape
+
+    def stripe(length: int, widest: int) -> np.ndarray:
+        start, width = rng.integers(0, length, (n, 1)), rng.integers(0, widest + 1, (n, 1))
+        return (np.arange(length) >= start) & (np.arange(length) < start + width)
+
+    hidden = stripe(n_bands, bands)[:, :, None] | stripe(n_frames, frames)[:, None, :]
+    return np.where(hidden[..., None], spectrograms.mean(axis=2, keepdims=True), spectrograms)

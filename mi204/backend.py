@@ -59,12 +59,12 @@ def prepare() -> None:
 
 
 def require(name: str, alternative: str = "") -> None:
-    """Prove that tensorflow, jax or torch is installed.
+    """Prove that a package is installed: a backend, or one that an extra brings.
 
     Raises SettingError saying which extra to install, or which ``alternative`` to choose, where there is one.
     """
     if importlib.util.find_spec(name) is None:
-        extra = "." if name == "tensorflow" else f'".[{name}]"'
+        extra = {"tensorflow": ".", "librosa": '".[audio]"', "soundfile": '".[audio]"'}.get(name, f'".[{name}]"')
         raise SettingError(
             f"Expected {name} to be installed, but Python does not find it. "
             f"Install it with: pip install -e {extra} (in the project's folder)"

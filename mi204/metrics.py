@@ -11,6 +11,13 @@ def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
     return float(metrics.accuracy_score(labels, predicted))
 
 
+def cross_entropy(labels: np.ndarray, logits: np.ndarray) -> float:
+    """Give the mean cross-entropy ``mean(log sum_k exp z_k - z_label)`` of labels ``(n,)`` and logits ``(n, k)``."""
+    logits = logits.astype(np.float64)
+    chosen = np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
+    return float(np.mean(np.logaddexp.reduce(logits, axis=1) - chosen))
+
+
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
     """Count the examples of each true class (rows) given each class (columns): ``(n_classes, n_classes)`` of int."""
     return metrics.confusion_matrix(labels, predicted, labels=np.arange(n_classes))

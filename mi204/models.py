@@ -57,6 +57,18 @@ def residual_network(
     return keras.Model(inputs, outputs, name="residual_network")
 
 
+def torch_initializers(fan_in: int) -> dict[str, keras.initializers.Initializer]:
+    """Start a layer as torch starts its own: weights and biases uniform in ``±1 / sqrt(fan_in)``.
+
+    ``fan_in`` counts the inputs of one neuron: ``k * k * c`` for a convolution. Give the result to a layer as keywords.
+    """
+    bound = fan_in**-0.5
+    return {
+        "kernel_initializer": keras.initializers.RandomUniform(-bound, bound),
+        "bias_initializer": keras.initializers.RandomUniform(-bound, bound),
+    }
+
+
 def configured_network(
     network_type: NetworkType,
     configuration: NetworkConfiguration,
@@ -74,13 +86,6 @@ def configured_network(
     architectures.check(network_type, configuration, input_shape)
     architectures.check_activation(activation)
 
-    def starting(fan_in: int) -> dict[str, keras.initializers.Initializer]:
-        bound = fan_in**-0.5
-        return {
-            "kernel_initializer": keras.initializers.RandomUniform(-bound, bound),
-            "bias_initializer": keras.initializers.RandomUniform(-bound, bound),
-        }
-
     model = keras.Sequential([keras.Input(input_shape, name="image")], name=network_type)
     features = math.prod(input_shape)
     if network_type == "cnn":
@@ -92,7 +97,7 @@ def configured_network(
             if padding:
                 model.add(layers.ZeroPadding2D(padding))
             fan_in = kernel_size**2 * channels
-            model.add(layers.Conv2D(filters, kernel_size, stride, activation=activation, **starting(fan_in)))
+            model.add(layers.Conv2D(filters, kernel_size, stride, activation=activation, **torch_initializers(fan_in)))
             channels = filters
         side = architectures.POOLED_SIDE
         # On tensorflow-cpu 2.21 the adaptive pooling of a single pixel kills the process: copy the pixel instead.
@@ -103,9 +108,9 @@ def configured_network(
         features = side * side * channels
     model.add(layers.Flatten())
     for units in configuration.dense_hiddens:
-        model.add(layers.Dense(units, activation=activation, **starting(features)))
+        model.add(layers.Dense(units, activation=activation, **torch_initializers(features)))
         features = units
-    model.add(layers.Dense(n_classes, activation="softmax", **starting(features)))
+    model.add(layers.Dense(n_classes, activation="softmax", **torch_initializers(features)))
     return model
 
 

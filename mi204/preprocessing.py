@@ -37,6 +37,15 @@ def standardize_pixels(images: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return (images - mean.astype(np.float32)) / _divisor(mean, deviation).astype(np.float32)
 
 
+def standardize_bands(spectrograms: np.ndarray) -> np.ndarray:
+    """Take half of its mean off each band, then centre and scale each spectrogram (n, bands, frames, 1); float32.
+
+    The mean of a band over the word belongs in part to the microphone and the room, in part to the word.
+    """
+    mean = spectrograms.mean(axis=2, keepdims=True, dtype=np.float64)
+    return standardize(spectrograms - mean / 2)
+
+
 def _divisor(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     # A constant channel deviates by the rounding of its mean: divide that by 1, not by something as small.
     return np.where(deviation > 1e-9 * np.maximum(np.abs(mean), 1.0), deviation, 1.0)

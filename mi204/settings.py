@@ -5,6 +5,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from mi204.errors import SettingError
 
+Preset = Literal["quick", "course", "full"]
+"""Size of a lab's run: a minute, what the handout asks, everything."""
+
 
 def check_choices(config: Any) -> None:
     """Check every field whose type is a ``Literal``.

@@ -9,7 +9,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from mi204 import paths
+from tqdm import tqdm
+
+from mi204 import paths, training
 from mi204.errors import DataError
 from mi204.results import Run
 
@@ -69,6 +71,34 @@ def remembered(folder: Path, identity: dict[str, Any], train: Callable[[Path], R
     paths.write_atomically(record, lambda path: path.write_text(text, encoding="utf-8"))
     shutil.rmtree(folder / key, ignore_errors=True)
     return run
+
+
+def train_all(
+    plan: Sequence[tuple[str, str, Any]],
+    train: Callable[[Any, Path, Callable[[], Any]], Run],
+    identity: Callable[[Any], dict[str, Any]],
+    folder: Path,
+    progress: bool,
+) -> list[Run]:
+    """Give the runs of a plan of ``(study, setting, config)``, in its order; what ``folder`` remembers is not trained.
+
+    ``train(config, folder, on_epoch)`` trains one network with ``training.fit`` and calls ``on_epoch`` after each of
+    its ``config.epochs``. ``progress`` shows one bar over the epochs of all runs.
+    """
+    runs, epochs = [], 0
+    with tqdm(total=sum(config.epochs for *_, config in plan), unit="epoch", disable=not progress) as bar:
+        for study, setting, config in plan:
+            bar.set_description(study if study == setting else f"{study} {setting}")
+
+            def start(path: Path, config: Any = config) -> Run:
+                # An interrupted run goes on: its earlier epochs count at once.
+                bar.update(training.read_history(path).epochs)
+                return train(config, path, bar.update)
+
+            runs.append(replace(remembered(folder, identity(config), start), study=study, setting=setting))
+            epochs += config.epochs
+            bar.update(epochs - bar.n)
+    return runs
 
 
 def read_run(record: Path) -> Run:

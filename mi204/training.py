@@ -15,10 +15,9 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
-from mi204 import backend, paths
+from mi204 import backend, metrics, paths
 from mi204.arithmetic import steps_per_epoch
 from mi204.errors import DataError, SettingError
-from mi204.metrics import best_epoch
 
 OptimizerName = Literal["sgd", "momentum", "nesterov", "adam"]
 ScheduleName = Literal["constant", "cosine"]
@@ -171,6 +170,25 @@ def fit(
     return recorder.history
 
 
+class TrainingSetMeasures(keras.callbacks.Callback):
+    """Log, after each epoch, ``train_loss`` and ``train_acc`` over the whole training set, without dropout.
+
+    Keras' own ``loss`` is the mean over the steps of the epoch, each measured before the change it causes and with
+    dropout. For networks whose outputs are logits.
+    """
+
+    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Take the training set, labels one-hot."""
+        super().__init__()
+        self.x, self.labels = x, y.argmax(axis=1)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Add to the logs what ``fit`` records with its own."""
+        logits = predict(self.model, self.x)
+        logs["train_loss"] = metrics.cross_entropy(self.labels, logits)
+        logs["train_acc"] = metrics.accuracy(self.labels, logits.argmax(axis=1))
+
+
 class _Recorder(keras.callbacks.Callback):
     """Time the epochs, keep the best model, and save the state from which training can go on."""
 
@@ -213,7 +231,7 @@ class _Recorder(keras.callbacks.Callback):
         if history.epochs in self.keep_epochs:
             save_weights(self.model, epoch_file(self.folder, history.epochs))
         validation_loss = history.metrics["val_loss"]
-        if self.patience is not None and history.epochs - best_epoch(validation_loss) >= self.patience:
+        if self.patience is not None and history.epochs - metrics.best_epoch(validation_loss) >= self.patience:
             self.model.stop_training = True
         history.finished = self.model.stop_training or history.epochs == self.planned_epochs
         # One assignment: Ctrl-C finds the epoch recorded with its state, or not at all.

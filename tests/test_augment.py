@@ -194,3 +194,99 @@ def test_cutmix_leaves_the_original_targets_and_repeats_them():
     np.testing.assert_array_equal(targets, np.eye(20))
     np.testing.assert_array_equal(first, second)
     assert (first.max(axis=1) < 1).any()
+
+
+# --- sounds ---
+
+SOUNDS = -60 * np.random.default_rng(5).random((40, 12, 16, 1)).astype(np.float32)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([-10.0, 0.0, 20.0]))
+@settings(max_examples=20, deadline=None)
+def test_noise_has_the_power_asked_for(seed, ratio):
+    waveform = np.sin(np.arange(8000) / 3).astype(np.float32)
+    noisy = augment.noise(waveform, ratio, np.random.default_rng(seed))
+    assert noisy.dtype == np.float32
+    added = noisy.astype(np.float64) - waveform
+    assert 10 * np.log10(np.mean(waveform**2) / np.mean(added**2)) == pytest.approx(ratio, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x, rng: augment.stretch_frequencies(x, 0.0, rng),
+        lambda x, rng: augment.stretch_time(x, 0.0, 0.0, rng),
+        lambda x, rng: augment.equalize(x, 0.0, rng),
+        lambda x, rng: augment.background(x, -200, -190, rng),
+        lambda x, rng: augment.mask(x, 0, 0, rng),
+    ],
+)
+def test_a_change_of_strength_zero_changes_nothing(change):
+    changed = change(SOUNDS, np.random.default_rng(0))
+    assert changed.dtype == np.float32
+    np.testing.assert_allclose(changed, SOUNDS, atol=1e-4)
+
+
+class Fixed:
+    """A generator whose every number is the middle or, where told, another place of its range."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def uniform(self, low, high, shape):
+        return np.full(shape, low + self.place * (high - low))
+
+
+def test_frequencies_are_stretched_by_interpolation():
+    changed = augment.stretch_frequencies(SOUNDS, 0.1, Fixed(1.0))
+    bands = np.arange(12)
+    for sound, result in zip(SOUNDS[:3, ..., 0], changed[:3, ..., 0], strict=True):
+        for frame in (0, 7):
+            np.testing.assert_allclose(result[:, frame], np.interp(1.1 * bands, bands, sound[:, frame]), atol=1e-4)
+
+
+def test_time_is_stretched_about_its_middle_and_shifted():
+    frames = np.arange(16)
+    changed = augment.stretch_time(SOUNDS, 0.2, 3, Fixed(0.0))
+    positions = 7.5 + 0.8 * (frames - 7.5) - 3
+    np.testing.assert_allclose(changed[4, 5, :, 0], np.interp(positions, frames, SOUNDS[4, 5, :, 0]), atol=1e-4)
+
+
+def test_equalizing_adds_one_smooth_curve_to_all_frames():
+    added = augment.equalize(SOUNDS, 4, np.random.default_rng(1)) - SOUNDS
+    np.testing.assert_allclose(added, np.broadcast_to(added[:, :, :1], added.shape), atol=1e-4)
+    assert 2 < added.std() < 8
+    # No step is as steep as the sum of the steepest that three such waves could have at once.
+    assert np.abs(np.diff(added[:, :, 0, 0], axis=1)).max() < 3 * 4 * 1.5 * np.pi * 2 / 11 * 3
+
+
+def test_background_never_makes_a_sound_fainter_and_fills_its_silence():
+    changed = augment.background(SOUNDS, -40, -40, np.random.default_rng(1))
+    assert (changed >= SOUNDS - 1e-4).all()
+    assert np.median(changed[SOUNDS < -55]) == pytest.approx(-40, abs=2)
+    assert np.abs(changed - SOUNDS)[SOUNDS > -10].max() < 1
+
+
+def test_mask_hides_stripes_behind_the_mean_of_their_band():
+    changed = augment.mask(SOUNDS, 4, 3, np.random.default_rng(2))
+    means = np.broadcast_to(SOUNDS.mean(axis=2, keepdims=True), SOUNDS.shape)
+    hidden = changed != SOUNDS
+    np.testing.assert_array_equal(changed[hidden], means[hidden])
+    whole_bands, whole_frames = hidden[..., 0].all(axis=2).sum(axis=1), hidden[..., 0].all(axis=1).sum(axis=1)
+    assert whole_bands.max() == 4
+    assert whole_frames.max() == 3
+    assert 0 < hidden.mean() < 0.4
+
+
+def test_changes_depend_on_the_generator_alone():
+    for change in (
+        lambda rng: augment.stretch_frequencies(SOUNDS, 0.1, rng),
+        lambda rng: augment.stretch_time(SOUNDS, 0.2, 3, rng),
+        lambda rng: augment.equalize(SOUNDS, 4, rng), lambda rng: augment.background(SOUNDS, -90, -30, rng),
+        lambda rng: augment.mask(SOUNDS, 4, 3, rng),
+    ):  # fmt: skip
+        before = SOUNDS.copy()
+        first, again, other = (change(np.random.default_rng(seed)) for seed in (0, 0, 1))
+        np.testing.assert_array_equal(first, again)
+        assert (first != other).any()
+        np.testing.assert_array_equal(SOUNDS, before)

@@ -1,3 +1,4 @@
+import importlib.util
 import subprocess
 import sys
 
@@ -100,3 +101,12 @@ def test_a_backend_that_is_not_installed_is_named_with_its_extra(name):
     assert "Traceback" not in finished.stderr
     assert f"Expected {name} to be installed" in finished.stderr
     assert ("pip install -e ." if name == "tensorflow" else f'pip install -e ".[{name}]"') in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"), [("librosa", "audio"), ("soundfile", "audio"), ("torchaudio", "torchaudio"), ("torch", "torch")]
+)
+def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch, name, extra):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SettingError, match=rf'Expected {name} to be .* pip install -e "\.\[{extra}\]"'):
+        backend.require(name)

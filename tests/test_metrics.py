@@ -99,6 +99,15 @@ def test_two_constants_do_not_correlate():
     assert metrics.correlation(np.full(7, 0.1), np.full(7, 0.1)) == 0
 
 
+@given(SEEDS, st.sampled_from([1e-3, 1.0, 30.0, 2000.0]))
+def test_cross_entropy_is_that_of_softmax(seed, scale):
+    rng = np.random.default_rng(seed)
+    logits, labels = (scale * rng.normal(size=(7, 4))).astype(np.float32), rng.integers(0, 4, 7)
+    exact = logits.astype(np.longdouble) - logits.max(axis=1, keepdims=True)
+    expected = np.mean(np.log(np.exp(exact).sum(axis=1)) - exact[np.arange(7), labels])
+    assert metrics.cross_entropy(labels, logits) == pytest.approx(float(expected), rel=1e-9, abs=1e-12)
+
+
 def test_chance_difference_is_rarely_exceeded_by_two_equal_networks():
     rng = np.random.default_rng(0)
     first, second = rng.binomial(1000, 0.8, (2, 20_000)) / 1000

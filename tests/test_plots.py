@@ -4,6 +4,7 @@ import io
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations
 
 import matplotlib
@@ -49,6 +50,14 @@ def make_run(setting: str, seed: int, n_epochs: int) -> Run:
 RUN = make_run("32", 0, 20)
 RUNS = [make_run(setting, seed, 13 + index) for index, setting in enumerate(SETTINGS) for seed in range(3)]
 
+LOSS_RUNS = [
+    replace(run, history=dict(zip(("train_loss", "running_loss", "test_loss"), run.history.values(), strict=False)))
+    for run in RUNS[:3]
+]
+
+WAVEFORM = np.sin(np.arange(3200) / 5) * np.hanning(3200)
+IMAGE_OF_SOUND = -100 + 60 * np.random.default_rng(0).random((40, 30))
+
 
 def make_layers(n_layers: int) -> list[dict]:
     """Make a chain of layers with a residual connection over every five of them."""
@@ -83,13 +92,24 @@ WORST = {
     "bars": lambda k: plots.bars(SEEDS, ylabel="Exactitude sur le test (%)", **k),
     "bars lying": lambda k: plots.bars(
         {f"{name}, {i}, sans normalisation": seeds for i in range(3) for name, seeds in SEEDS.items()},
-        ylabel="Exactitude sur le test (%)", **k,
+        ylabel="Exactitude sur le test (%)",
+        **k,
     ),
     "quantity": lambda k: plots.quantity(
         RUNS, {"acc": TITLE[:20], "val_acc": "validation"}, ylabel="Exactitude (%)", scale=100, first_epoch=0, **k
     ),
     "quantity logarithmic": lambda k: plots.quantity(
         RUNS, {"loss": "validation"}, ylabel="Norme du gradient", logarithmic=True, **k
+    ),
+    "train_and_test_losses": lambda k: plots.train_and_test_losses(LOSS_RUNS, best_epoch=7, **k),
+    "sound": lambda k: plots.sound(
+        WAVEFORM, 8000, [plots.Spectrogram(TITLE[:30], IMAGE_OF_SOUND, np.geomspace(40, 3900, 40), 0.4)] * 2, **k
+    ),
+    "filter_bank": lambda k: plots.filter_bank(
+        [(TITLE[:30], np.eye(40), 4000.0), ("128 filtres", np.eye(40), 8000.0)], **k
+    ),
+    "distributions": lambda k: plots.distributions(
+        [dict.fromkeys(CLASSES[k["language"]], WAVEFORM), {"a": WAVEFORM, "b": WAVEFORM}], ylabel="Durée (s)", **k
     ),
     "heat_map": lambda k: plots.heat_map(MAPS[..., 0], label="Différence absolue", **k),
     "class_accuracies": lambda k: plots.class_accuracies(ACCURACIES, CLASSES[k["language"]], **k),
@@ -205,7 +225,7 @@ def test_same_input_same_bytes(name):
 
 
 def test_every_function_is_checked():
-    assert {name.split()[0] for name in WORST} == set(plots.__all__) - {"Album"}
+    assert {name.split()[0] for name in WORST} == set(plots.__all__) - {"Album", "Spectrogram"}
 
 
 def test_the_rooms_stay_apart():
@@ -332,6 +352,47 @@ def test_quantity_of_one_line_per_setting():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["32"]
     assert list(axes.lines[0].get_xdata()) == list(range(1, 21))
     assert axes.lines[0].get_linestyle() == "-"
+
+
+def test_train_and_test_losses():
+    figure = plots.train_and_test_losses(LOSS_RUNS, best_epoch=7, **frame("en"))
+    train, test = figure.axes
+    means = {name: np.mean([run.history[name] for run in LOSS_RUNS], axis=0) for name in LOSS_RUNS[0].history}
+    np.testing.assert_allclose([line.get_ydata() for line in train.lines], [means["train_loss"], means["running_loss"]])
+    np.testing.assert_allclose(test.lines[0].get_ydata(), means["test_loss"])
+    assert list(test.lines[1].get_xdata()) == [7, 7]
+    assert "Least test loss (epoch 7)" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_sound_is_drawn_on_axes_of_seconds_and_hertz():
+    frequencies = np.linspace(100, 4000, 40)
+    spectrogram = plots.Spectrogram("true", IMAGE_OF_SOUND, frequencies, 0.4)
+    figure = plots.sound(WAVEFORM, 8000, [spectrogram], **frame("fr"))
+    wave, image, scale = figure.axes
+    np.testing.assert_allclose(wave.lines[0].get_xdata()[[0, -1]], [0, 3199 / 8000])
+    assert image.get_xlim() == (0, 0.4)
+    assert dict(zip([text.get_text() for text in image.get_yticklabels()], image.get_yticks(), strict=True)) == {
+        "125": pytest.approx(0.25), "250": pytest.approx(1.5), "500": pytest.approx(4),
+        "1\u202f000": pytest.approx(9), "2\u202f000": pytest.approx(19), "4\u202f000": pytest.approx(39),
+    }  # fmt: skip
+    np.testing.assert_allclose(image.images[0].get_array(), IMAGE_OF_SOUND - IMAGE_OF_SOUND.max())
+    assert image.images[0].origin == "lower"
+    assert scale.get_ylabel() == "Décibels sous le plus fort"
+
+
+def test_filter_bank():
+    filters = np.eye(10)
+    (axes,) = plots.filter_bank([("ten", filters, 4000.0)], **frame("en")).axes
+    assert [line.get_xdata()[row] for row, line in enumerate(axes.lines)] == pytest.approx(np.linspace(0, 4000, 10))
+    np.testing.assert_array_equal([line.get_ydata() for line in axes.lines], filters)
+
+
+def test_distributions():
+    panels = [{"0": np.array([1.0, 2.0, 9.0])}, {"a": np.array([3.0]), "b": np.array([4.0])}]
+    first, second = plots.distributions(panels, ylabel="Duration (s)", **frame("en")).axes
+    assert [text.get_text() for text in second.get_xticklabels()] == ["a", "b"]
+    assert [2.0, 2.0] in [list(line.get_ydata()) for line in first.lines]
+    assert first.get_ylabel() == "Duration (s)"
 
 
 def test_heat_map():

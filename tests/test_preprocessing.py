@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mi204.preprocessing import one_hot, standardize, standardize_like
+from mi204.preprocessing import one_hot, standardize, standardize_bands, standardize_like
 
 RNG = np.random.default_rng(0)
 # Each channel of each image has a mean and a deviation of its own.
@@ -115,3 +115,19 @@ def test_one_hot_keeps_a_column_for_an_absent_last_class():
 def test_one_hot_refuses_a_label_out_of_range(label):
     with pytest.raises(ValueError, match=f"from 0 to 2, received .*{label}"):
         one_hot(np.array([1, label]), 3)
+
+
+def test_half_of_each_bands_mean_is_taken_off():
+    sounds = -60 * np.random.default_rng(0).random((3, 5, 8, 1)).astype(np.float32)
+    result = standardize_bands(sounds)
+    halved = sounds.astype(np.float64) - sounds.mean(axis=2, keepdims=True, dtype=np.float64) / 2
+    for sound, expected in zip(result, halved, strict=True):
+        np.testing.assert_allclose(sound, (expected - expected.mean()) / expected.std(), atol=1e-5)
+    assert result.dtype == np.float32
+
+
+def test_a_louder_band_or_recording_changes_half_or_nothing():
+    sounds = -60 * np.random.default_rng(0).random((1, 5, 8, 1))
+    np.testing.assert_allclose(
+        standardize_bands(sounds + 7), standardize_bands(sounds), atol=1e-5
+    )

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mi204 import splits
 from mi204.errors import SettingError
 from mi204.splits import draw
 
@@ -51,3 +52,37 @@ def test_large_numbers_read_well():
 def test_a_subset_has_at_least_one_example(sizes):
     with pytest.raises(SettingError, match="at least 1"):
         draw(10, *sizes, rng=np.random.default_rng(0))
+
+
+SPEAKERS = np.array(["a", "b", "a", "c", "b"])
+
+
+def test_leave_out_tests_on_one_group_and_trains_on_the_others():
+    train, test = splits.leave_out(SPEAKERS, "b")
+    assert train.tolist() == [0, 2, 3]
+    assert test.tolist() == [1, 4]
+
+
+@pytest.mark.parametrize(("groups", "left_out"), [(SPEAKERS, "d"), (np.array(["a", "a"]), "a")])
+def test_a_group_that_leaves_nothing_is_refused(groups, left_out):
+    with pytest.raises(SettingError, match=f"Expected '{left_out}' and at least one other .* received 'a'"):
+        splits.leave_out(groups, left_out)
+
+
+def test_every_class_is_needed_in_every_subset():
+    labels, classes = np.array([0, 1, 2, 0, 1, 2]), ("zero", "one", "two")
+    splits.check_classes(labels, classes, training=np.array([0, 1, 2]), test=np.array([3, 4, 5]))
+    with pytest.raises(SettingError, match="in the test set, received none of zero, two"):
+        splits.check_classes(labels, classes, training=np.array([0, 1, 2, 3]), test=np.array([4]))
+
+
+@given(SEEDS, st.integers(1, 50))
+def test_partners_are_of_the_same_class(seed, n):
+    rng = np.random.default_rng(seed)
+    labels, others = rng.integers(0, 4, n), rng.permutation(np.arange(4).repeat(3))
+    assert (others[splits.partners(labels, others, rng)] == labels).all()
+
+
+def test_a_class_without_partner_is_refused():
+    with pytest.raises(SettingError, match="class 2"):
+        splits.partners(np.array([0, 2]), np.array([0, 1]), np.random.default_rng(0))

@@ -64,6 +64,24 @@ def test_a_run_is_made_once(tmp_path):
     assert len(calls) == 2
 
 
+def test_a_plan_is_trained_in_its_order_and_remembered(tmp_path, capsys):
+    trained = []
+
+    def train(config, folder, on_epoch):
+        trained.append(config.seed)
+        for _ in range(config.epochs):
+            on_epoch()
+        folder.mkdir()
+        return Run("", "", config.seed, 32, 10, {"loss": [0.5]}, [1.0])
+
+    plan = [("a", "x", Config(seed=2)), ("a", "y", Config(seed=1)), ("b", "b", Config(seed=2))]
+    for _ in range(2):
+        runs = studies.train_all(plan, train, identity, tmp_path, True)
+        assert [(run.study, run.setting, run.seed) for run in runs] == [("a", "x", 2), ("a", "y", 1), ("b", "b", 2)]
+        assert trained == [2, 1]  # one training for the equal settings of two studies
+        assert "9/9" in capsys.readouterr().err
+
+
 def test_a_damaged_run_is_refused(tmp_path):
     key = studies.run_key({"a": 1})
     (tmp_path / f"{key}.json").write_text("{}")

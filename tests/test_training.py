@@ -318,3 +318,21 @@ def test_one_step_of_each_optimizer_by_hand(name):
         "adam": 0.1 * np.sign(gradient),
     }[name]
     np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), [1.0, -2.0] - step, rtol=1e-4)
+
+
+def test_training_set_is_measured_whole_and_without_dropout(quadrants, tmp_path):
+    """260 images: no multiple of the batches of training or of prediction."""
+    x, y = quadrants[0][:260], quadrants[1][:260]
+    model = build()
+    model.pop()
+    model.add(keras.layers.Dense(4))
+    done = training.fit(
+        model, (x, y), (quadrants[0][260:], quadrants[1][260:]), optimizer=keras.optimizers.SGD(0.01), batch_size=32,
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True), epochs=2, seed=0, folder=tmp_path,
+        callbacks=[training.TrainingSetMeasures(x, y)],
+    )  # fmt: skip
+    logits = keras.ops.convert_to_numpy(model(x, training=False)).astype(np.float64)
+    loss = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(260), y.argmax(axis=1)])
+    assert done.metrics["train_loss"][-1] == pytest.approx(loss, rel=1e-5)
+    assert done.metrics["train_acc"][-1] == np.mean(logits.argmax(axis=1) == y.argmax(axis=1))
+    assert done.metrics["loss"] != done.metrics["train_loss"]

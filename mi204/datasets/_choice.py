@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import get_args
+from typing import TypeVar, get_args
 
-from mi204.datasets import DataChoice, ImageDataset
+from mi204.datasets import AudioDataset, DataChoice, ImageDataset
 from mi204.datasets._fetch import FetchError
 from mi204.errors import SettingError
 
+Dataset = TypeVar("Dataset", ImageDataset, AudioDataset)
 
-def choose(data: DataChoice, real: Callable[[], ImageDataset], sample: Callable[[], ImageDataset]) -> ImageDataset:
+
+def choose(data: DataChoice, real: Callable[[], Dataset], sample: Callable[[], Dataset]) -> Dataset:
     """Load the real data or draw the sample; ``auto`` draws it, its notice set, only when ``real`` raises FetchError.
 
     Raises SettingError for another ``data``, and whatever else ``real`` raises.

@@ -1,15 +1,17 @@
 """Locate, download, verify and extract the files of a data set; nothing is used unverified."""
 
 import gzip
+import hashlib
 import logging
 import os
 import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -25,6 +27,8 @@ _CACHE_VARIABLE = "MI204_DATASETS_CACHE"
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 _RETRIES = 2
+# Far more than any of the data sets, far less than what a small archive made to fill a disk can unpack to.
+_LARGEST_UNPACKED = 2**30
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,18 @@ class RemoteFile:
     """Its name in the cache and in a mirror, folders included: ``cifar-10-python.tar.gz``."""
     url: str
     """Its official address."""
-    sha256: str
+    sha256: str = ""
+    """Its SHA-256; empty for an archive proved by ``files_sha256``."""
     folder: str = ""
     """For a tar archive, the folder that it extracts to; empty for a file used as it is."""
     md5s: Mapping[str, str] = field(default_factory=dict)
     """MD5 of each file of that folder that is read; a folder is used only if all of them agree."""
+    files_sha256: str = ""
+    """Instead, for an archive whose own bytes are not promised: one SHA-256 over all files that are read."""
+    files: str = "*"
+    """Pattern of their names in that folder."""
+    archived_folder: str = ""
+    """What that folder is called in such an archive."""
 
 
 class FetchError(DataError):
@@ -92,7 +103,7 @@ def _places(remote: RemoteFile) -> Iterator[Path | str]:
             yield folder / remote.folder
             if folder == keras:
                 # Where recent versions of Keras extract.
-                yield folder / f"{remote.folder}-target" / remote.folder
+                yield folder / f"{PurePosixPath(remote.folder).parts[0]}-target" / remote.folder
         yield folder / remote.name
     if scheme in ("http", "https"):
         yield f"{mirror.rstrip('/')}/{remote.name}"
@@ -100,21 +111,52 @@ def _places(remote: RemoteFile) -> Iterator[Path | str]:
 
 
 def _obtain(place: Path | str, remote: RemoteFile) -> Path:
-    if isinstance(place, str):
-        place = _download(place, remote)
-    elif not place.exists():
-        raise DataError("not there")
-    elif remote.folder and place.name == remote.folder:
-        _verify_folder(place, remote)
-        return place
+    if isinstance(place, Path):
+        if not place.exists():
+            raise DataError("not there")
+        if remote.folder and place.name == PurePosixPath(remote.folder).name:
+            _verify_folder(place, remote)
+            return place
+        if not remote.files_sha256:
+            _verify(place, "sha256", remote.sha256)
+    with _on_this_machine(place, remote) as file:
+        if not remote.folder:
+            return file
+        try:
+            return _extract(file, remote)
+        except _DamagedError as error:
+            # Nothing is left of what was extracted: the place it came from is the one to name.
+            raise _DamagedError(place, str(error)) from error
+
+
+@contextmanager
+def _on_this_machine(place: Path | str, remote: RemoteFile) -> Iterator[Path]:
+    if isinstance(place, Path):
+        yield place
+    elif not remote.files_sha256:
+        yield _download(place, remote, paths.datasets_cache())
     else:
-        _verify(place, "sha256", remote.sha256)
-    return _extract(place, remote) if remote.folder else place
+        # An archive that is proved only by what it holds never gets its name in the cache.
+        cache = paths.writable_folder(paths.datasets_cache(), _CACHE_VARIABLE)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".downloading-") as temporary:
+            yield _download(place, remote, Path(temporary))
 
 
 def _verify_folder(folder: Path, remote: RemoteFile) -> None:
     for name, md5 in remote.md5s.items():
         _verify(folder / name, "md5", md5)
+    if remote.files_sha256:
+        # What `sha256sum` prints for the files in the order of the bytes of their names, as does, inside the folder:
+        # find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum
+        names = sorted(path.name for path in folder.glob(remote.files) if path.is_file())
+        lines = [f"{pooch.file_hash(folder / name, 'sha256')}  ./{name}\n" for name in names]
+        received = hashlib.sha256("".join(lines).encode()).hexdigest()
+        if received != remote.files_sha256:
+            raise _DamagedError(
+                folder,
+                f"{folder.name}: expected SHA256 {remote.files_sha256} over all its files, received {received} over "
+                f"{len(names)} files",
+            )
 
 
 def _verify(file: Path, algorithm: str, expected: str) -> None:
@@ -123,13 +165,12 @@ def _verify(file: Path, algorithm: str, expected: str) -> None:
         raise _DamagedError(file, f"{file.name}: expected {algorithm.upper()} {expected}, received {received}")
 
 
-def _download(url: str, remote: RemoteFile) -> Path:
-    """Download to a temporary file of the cache, verify it, give it its name."""
-    cache = paths.datasets_cache()
+def _download(url: str, remote: RemoteFile, folder: Path) -> Path:
+    """Download to a temporary file of the folder, verify it if its hash is known, give it its name."""
     downloads = pooch.create(
-        path=cache,
+        path=folder,
         base_url="",
-        registry={remote.name: f"sha256:{remote.sha256}"},
+        registry={remote.name: None if remote.files_sha256 else f"sha256:{remote.sha256}"},
         urls={remote.name: url},
         retry_if_failed=_RETRIES,
     )
@@ -141,45 +182,52 @@ def _download(url: str, remote: RemoteFile) -> Path:
     except ValueError as error:
         raise _DamagedError(url, str(error)) from error
     except OSError as error:
-        raise _storage_error(f"download {url} into {cache}", error) from error
+        raise _storage_error(f"download {url} into {folder}", error) from error
 
 
 def _extract(archive: Path, remote: RemoteFile) -> Path:
     """Extract beside the final folder, verify, then rename: the final folder is whole or absent."""
     cache = paths.writable_folder(paths.datasets_cache(), _CACHE_VARIABLE)
     target = cache / remote.folder
-    try:
-        with tempfile.TemporaryDirectory(dir=cache, prefix=".extracting-") as temporary:
-            inside = Path(temporary, "inside")
-            with tarfile.open(archive) as tar:
-                _refuse_unsafe(tar, archive, inside)
-                # Python 3.11 has the filter from 3.11.4 on; before, the check above stands alone.
-                tar.extraction_filter = getattr(tarfile, "data_filter", None)
-                tar.extractall(inside)
-            _verify_folder(inside / remote.folder, remote)
-            try:
-                # Another process may have finished the same work meanwhile and be reading its files.
-                _verify_folder(target, remote)
-            except _DamagedError:
-                if target.exists():
-                    os.rename(target, Path(temporary, "damaged"))
-                os.rename(inside / remote.folder, target)
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise _DamagedError(archive, f"expected a tar archive, received: {error}") from error
-    except OSError as error:
-        raise _storage_error(f"extract {archive} into {cache}", error) from error
+    # An archive that cannot be opened is passed over: only what comes after can be the fault of the cache.
+    with archive.open("rb") as stream:
+        try:
+            with tempfile.TemporaryDirectory(dir=cache, prefix=".extracting-") as temporary:
+                inside = Path(temporary, "inside")
+                with tarfile.open(fileobj=stream) as tar:
+                    _refuse_unsafe(tar, archive, inside)
+                    # Python 3.11 has the filter from 3.11.4 on; before, the check above stands alone.
+                    tar.extraction_filter = getattr(tarfile, "data_filter", None)
+                    tar.extractall(inside)
+                extracted = inside / (remote.archived_folder or remote.folder)
+                _verify_folder(extracted, remote)
+                try:
+                    # Another process may have finished the same work meanwhile and be reading its files.
+                    _verify_folder(target, remote)
+                except _DamagedError:
+                    if target.exists():
+                        os.rename(target, Path(temporary, "damaged"))
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    os.rename(extracted, target)
+        except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise _DamagedError(archive, f"expected a tar archive, received: {error}") from error
+        except OSError as error:
+            raise _storage_error(f"extract {archive} into {cache}", error) from error
     return target
 
 
 def _fetch_error(remote: RemoteFile, tried: list[str], damaged: list[str]) -> FetchError:
     wanted, needed = remote.name, remote.name
+    proof = f"SHA-256 of {remote.name}: {remote.sha256}"
+    if remote.files_sha256:
+        proof = f"SHA-256 over all files of that folder: {remote.files_sha256}"
     if remote.folder:
         wanted = needed = f"{remote.name} or its extracted folder {remote.folder}"
     elif "/" in remote.name:
         # One file of several: told about this one alone, people would come back for each of the others.
         needed = f"the folder {remote.name.rpartition('/')[0]} with all its files"
     error = FetchError(
-        f"Expected {wanted} (SHA-256 of {remote.name}: {remote.sha256}) in one of these places, received:\n"
+        f"Expected {wanted} ({proof}) in one of these places, received:\n"
         + "".join(f"  - {line}\n" for line in tried)
         + f"Without internet, copy {needed} to {paths.datasets_cache()}, "
         "or set MI204_MIRROR to a folder or URL that holds it."
@@ -191,7 +239,11 @@ def _fetch_error(remote: RemoteFile, tried: list[str], damaged: list[str]) -> Fe
 
 
 def _refuse_unsafe(tar: tarfile.TarFile, archive: Path, folder: Path) -> None:
+    unpacked = 0
     for member in tar:
+        unpacked += member.size
+        if unpacked > _LARGEST_UNPACKED:
+            raise _DamagedError(archive, f"expected at most {_LARGEST_UNPACKED:,} bytes unpacked, received more")
         if not (member.isreg() or member.isdir()):
             raise _DamagedError(archive, f"expected files and folders alone, received a link or device: {member.name}")
         if not (folder / member.name).resolve().is_relative_to(folder.resolve()):

@@ -60,6 +60,34 @@ def learning_curves(run: Run, *, best_epoch: int | None = None, title: str, foot
 
 
 @styled
+def train_and_test_losses(runs: list[Run], *, best_epoch: int, title: str, footer: str, language: Language) -> Figure:
+    """Draw ``train_loss`` and ``running_loss`` in the left panel, ``test_loss`` in the right one, against the epochs.
+
+    Mean over the runs, which are seeds of one setting, in a band of one deviation; ``best_epoch``, counted from 1, is
+    marked as the one where the test loss is least.
+    """
+    figure = new_figure(3.2, title=title, footer=footer)
+    train_axes, test_axes = figure.subplots(1, 2)
+    handles = []
+    for axes, name, line, colour in (
+        (train_axes, "train_loss", VALIDATION, COLOURS[0]),
+        (train_axes, "running_loss", TRAINING, COLOURS[6]),
+        (test_axes, "test_loss", VALIDATION, COLOURS[1]),
+    ):
+        look = {"linestyle": line, "color": colour, "marker": MARKERS[len(handles)]}
+        _mean_curve(axes, [run.history[name] for run in runs], 1, **look)
+        handles.append(Line2D([], [], label=word(name, language).capitalize(), **look))
+    label = f"{word('least_test_loss', language).capitalize()} ({word('epoch', language)} {best_epoch})"
+    handles.append(test_axes.axvline(best_epoch, color="black", linestyle=":", label=label))
+    for axes in (train_axes, test_axes):
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(word("loss", language).capitalize())
+        _epoch_axis(axes, len(runs[0].history["test_loss"]), language)
+    legend_below(figure, handles, columns=2)
+    return finish(figure, language)
+
+
+@styled
 def study(
     runs: list[Run], *, names: dict[str, str] | None = None, title: str, footer: str, language: Language
 ) -> Figure:

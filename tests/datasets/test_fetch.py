@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -505,3 +506,191 @@ def test_archive_without_its_folder_is_refused(cache):
     with pytest.raises(FetchError, match="received no such file"):
         fetch(described(archive))
     assert os.listdir(cache) == ["things.tar.gz"]
+
+
+def many_files_digest(contents: dict[str, bytes]) -> str:
+    """Write out by hand what ``sha256sum`` prints for these files."""
+    lines = (f"{hashlib.sha256(content).hexdigest()}  ./{name}\n" for name, content in sorted(contents.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+MADE_ON_DEMAND = RemoteFile(
+    name="things.tar.gz",
+    url=f"{NOWHERE}/things.tar.gz",
+    folder="collection/things",
+    files="*.txt",
+    files_sha256=many_files_digest(CONTENT),
+    archived_folder="collection-26eb9aaf/things",
+)
+
+
+def made_on_demand(contents: dict[str, bytes] = CONTENT, *others: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    """Pack files as a code host does: in a folder named after the commit, among other files."""
+    members = [(tarfile.TarInfo(f"collection-26eb9aaf/things/{name}"), content) for name, content in contents.items()]
+    return tar_of((tarfile.TarInfo("collection-26eb9aaf/README.md"), b"read me"), *members, *others)
+
+
+KEPT = {f"collection/things/{name}" for name in CONTENT}
+
+
+@pytest.mark.skipif(not shutil.which("sha256sum"), reason="needs sha256sum")
+def test_digest_over_all_files_is_the_one_that_the_shell_computes(tmp_path):
+    folder = put_folder(tmp_path / "things")
+    put(folder / "B.txt", b"before all others")
+    put(folder / "a.txt", b"and this after B")
+    command = "find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum"
+    printed = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=True).stdout
+    remote = replace(MADE_ON_DEMAND, folder="things", files_sha256=printed.split()[0])
+    assert fetch(remote, [folder]) == folder
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_archive_made_on_demand_is_proved_by_its_files_and_not_kept(chunked, cache, tmp_path):
+    """Two requests give other bytes, and perhaps no length."""
+
+    class OnDemand(http.server.SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            archive = made_on_demand(CONTENT, (tarfile.TarInfo("collection-26eb9aaf/now"), os.urandom(8)))
+            self.send_response(200)
+            self.send_header(*("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(len(archive))))
+            self.end_headers()
+            self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(archive), archive) if chunked else archive)
+
+    with served(tmp_path, OnDemand) as address:
+        remote = replace(MADE_ON_DEMAND, url=f"{address}/things.tar.gz")
+        assert fetch(remote) == cache / "collection/things"
+    assert read(cache / "collection/things") == CONTENT
+    assert files_under(cache) == KEPT
+    assert os.listdir(cache) == ["collection"]
+    assert fetch(remote) == cache / "collection/things", "the second time needs no server"
+
+
+@pytest.mark.parametrize("where", ["cache", "keras/datasets", "mirror"])
+def test_archive_made_on_demand_and_found_on_this_machine(where, cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("MI204_MIRROR", str(tmp_path / "mirror"))
+    put(tmp_path / where / "things.tar.gz", made_on_demand())
+    assert fetch(MADE_ON_DEMAND) == cache / "collection/things"
+    assert files_under(cache) - {"things.tar.gz"} == KEPT
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "cache/collection/things",
+        "keras/datasets/collection/things",
+        "keras/datasets/collection-target/collection/things",
+        "mirror/collection/things",
+    ],
+)
+def test_folder_proved_by_all_its_files_is_used_in_place(where, cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("MI204_MIRROR", str(tmp_path / "mirror"))
+    folder = put_folder(tmp_path / where)
+    put(folder / ".DS_Store", b"not one of the files that are read")
+    assert fetch(MADE_ON_DEMAND) == folder
+    assert where.startswith("cache") or not cache.exists(), "nothing is copied"
+
+
+TAMPERED = {
+    "altered": CONTENT | {"numbers.txt": altered(CONTENT["numbers.txt"])},
+    "missing": {"words.txt": CONTENT["words.txt"]},
+    "additional": CONTENT | {"more.txt": b""},
+    "renamed": {"numbers.txt": CONTENT["numbers.txt"], "word.txt": CONTENT["words.txt"]},
+    "swapped": {"numbers.txt": CONTENT["words.txt"], "words.txt": CONTENT["numbers.txt"]},
+}
+
+
+@pytest.mark.parametrize("contents", TAMPERED.values(), ids=TAMPERED)
+@pytest.mark.parametrize("have", ["folder", "archive", "download"])
+def test_tampered_files_are_never_used(have, contents, cache, tmp_path, caplog):
+    remote = MADE_ON_DEMAND
+    with served(tmp_path / "site") as address:
+        if have == "folder":
+            damaged = cache / "collection/things"
+            for name, content in contents.items():
+                put(damaged / name, content)
+        elif have == "archive":
+            damaged = put(cache / "things.tar.gz", made_on_demand(contents))
+        else:
+            put(tmp_path / "site/things.tar.gz", made_on_demand(contents))
+            damaged = f"{address}/things.tar.gz"
+            remote = replace(remote, url=damaged)
+        before = files_under(cache)
+        with pytest.raises(FetchError) as caught:
+            fetch(remote)
+        assert files_under(cache) == before
+        problem = (
+            f"{damaged}: things: expected SHA256 {remote.files_sha256} over all its files, received "
+            f"{many_files_digest(contents)} over {len(contents)} files"
+        )
+        assert problem in str(caught.value)
+        assert f"Found damaged: {damaged}." in caught.value.notice
+        assert f"{damaged} is not used" in caplog.text
+
+        put(tmp_path / "site/things.tar.gz", made_on_demand())
+        assert read(fetch(replace(remote, url=f"{address}/things.tar.gz"))) == CONTENT
+    assert files_under(cache) - {"things.tar.gz"} == KEPT
+
+
+@pytest.mark.parametrize("archive", [b"not a tar", made_on_demand()[:60], made_on_demand()[:120]])
+def test_download_made_on_demand_that_is_cut_off_leaves_nothing(archive, cache, tmp_path):
+    put(tmp_path / "site/things.tar.gz", archive)
+    with served(tmp_path / "site") as address:
+        remote = replace(MADE_ON_DEMAND, url=f"{address}/things.tar.gz")
+        with pytest.raises(FetchError, match="expected a tar archive") as caught:
+            fetch(remote)
+    assert remote.url in caught.value.notice
+    assert os.listdir(cache) == []
+
+
+@pytest.mark.parametrize(
+    ("member", "problem"),
+    [
+        (entry("../../../outside"), "one outside: ../../../outside"),
+        (entry("collection-26eb9aaf/link", tarfile.SYMTYPE, "/etc"), "a link or device: collection-26eb9aaf/link"),
+    ],
+)
+def test_unsafe_archive_made_on_demand_is_refused(member, problem, cache, tmp_path):
+    put(tmp_path / "site/things.tar.gz", made_on_demand(CONTENT, (member, b"")))
+    with served(tmp_path / "site") as address, pytest.raises(FetchError, match=f"received {problem}"):
+        fetch(replace(MADE_ON_DEMAND, url=f"{address}/things.tar.gz"))
+    assert files_under(tmp_path) == {"site/things.tar.gz"}
+    assert os.listdir(cache) == []
+
+
+def test_archive_that_unpacks_to_too_much_is_refused(cache, monkeypatch):
+    archive = made_on_demand(CONTENT, (tarfile.TarInfo("collection-26eb9aaf/zeros"), bytes(1_000_000)))
+    assert len(archive) < 3000
+    put(cache / "things.tar.gz", archive)
+    monkeypatch.setattr("mi204.datasets._fetch._LARGEST_UNPACKED", 1_000_000)
+    with pytest.raises(FetchError, match="at most 1,000,000 bytes unpacked, received more"):
+        fetch(MADE_ON_DEMAND)
+    assert os.listdir(cache) == ["things.tar.gz"]
+
+
+def test_unreadable_archive_made_on_demand_is_passed_over(cache, tmp_path, monkeypatch):
+    """Root reads every file, so a folder stands where the archive should."""
+    (cache / "things.tar.gz").mkdir(parents=True)
+    with pytest.raises(FetchError, match="Is a directory"):
+        fetch(MADE_ON_DEMAND)
+    monkeypatch.setenv("MI204_MIRROR", str(tmp_path / "mirror"))
+    put(tmp_path / "mirror/things.tar.gz", made_on_demand())
+    assert read(fetch(MADE_ON_DEMAND)) == CONTENT
+
+
+def test_archive_made_on_demand_that_nobody_has(cache):
+    with pytest.raises(FetchError) as caught:
+        fetch(MADE_ON_DEMAND)
+    for part in (
+        "Expected things.tar.gz or its extracted folder collection/things (SHA-256 over all files of that folder: "
+        f"{MADE_ON_DEMAND.files_sha256})",
+        f"copy things.tar.gz or its extracted folder collection/things to {cache}",
+    ):
+        assert part in str(caught.value)
+
+
+def test_file_of_unknown_hash_is_never_used(cache):
+    put(cache / "numbers.gz", b"1234")
+    with pytest.raises(FetchError, match="received 03ac6742"):
+        fetch(RemoteFile("numbers.gz", f"{NOWHERE}/numbers.gz"))

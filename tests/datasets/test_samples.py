@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import confusion_matrix
-from sklearn.neighbors import NearestCentroid
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -24,14 +24,19 @@ def garments():
     return samples.fashion_mnist()
 
 
-@pytest.fixture(params=["dataset", "garments"])
-def either(request):
+@pytest.fixture(scope="module")
+def digits():
+    return samples.mnist()
+
+
+@pytest.fixture(params=["dataset", "garments", "digits"])
+def each(request):
     return request.getfixturevalue(request.param)
 
 
 def _digest(dataset):
     parts = (dataset.x_train, dataset.y_train, dataset.masks_train, dataset.x_test, dataset.y_test, dataset.masks_test)
-    return [hashlib.sha256(part.tobytes()).hexdigest() for part in parts]
+    return [part is not None and hashlib.sha256(part.tobytes()).hexdigest() for part in parts]
 
 
 def _score(model, features, dataset):
@@ -63,24 +68,37 @@ def test_has_the_shape_of_fashion_mnist(garments):
         assert x.flags.c_contiguous
 
 
-def test_classes_are_balanced_and_shuffled(either):
-    for y in (either.y_train, either.y_test):
+def test_has_the_shape_of_mnist(digits):
+    assert (digits.name, digits.source, digits.notice) == ("MNIST", "sample", "")
+    assert digits.classes == tuple("0123456789")
+    assert digits.masks_train is digits.masks_test is None
+    for x, y, n in ((digits.x_train, digits.y_train, 60_000), (digits.x_test, digits.y_test, 10_000)):
+        assert (x.shape, x.dtype) == ((n, 28, 28, 1), np.uint8)
+        assert (y.shape, y.dtype) == ((n,), np.int64)
+        assert x.flags.c_contiguous
+
+
+def test_classes_are_balanced_and_shuffled(each):
+    for y in (each.y_train, each.y_test):
         np.testing.assert_array_equal(np.bincount(y), np.full(10, len(y) // 10))
         # A thousand shuffled labels hold about a hundred of each class; six standard deviations are 57.
         assert abs(np.bincount(y[:1000], minlength=10) - 100).max() < 57
 
 
-@pytest.mark.parametrize(("kept", "draw"), [("dataset", samples.cifar10), ("garments", samples.fashion_mnist)])
+@pytest.mark.parametrize(
+    ("kept", "draw"),
+    [("dataset", samples.cifar10), ("garments", samples.fashion_mnist), ("digits", samples.mnist)],
+)
 def test_is_the_same_every_time(kept, draw, request):
     assert _digest(draw()) == _digest(request.getfixturevalue(kept))
 
 
-def test_no_image_comes_twice(either):
-    images = np.concatenate([either.x_train, either.x_test])
+def test_no_image_comes_twice(each):
+    images = np.concatenate([each.x_train, each.x_test])
     assert len({image.tobytes() for image in images}) == len(images)
 
 
-def test_objects_are_neither_lost_nor_everything(dataset):
+def test_objects_are_neach_lost_nor_everything(dataset):
     area = np.concatenate([dataset.masks_train, dataset.masks_test]).mean(axis=(1, 2))
     assert area.min() > 0.02
     assert area.max() < 0.5
@@ -172,7 +190,7 @@ def test_garments_stand_on_black_and_their_masks_lie_on_them(garments):
     assert overlap(np.roll(masks, 1, axis=2)) < 0.85
 
 
-def test_garments_are_neither_lost_nor_all_as_large_as_the_image(garments):
+def test_garments_are_neach_lost_nor_all_as_large_as_the_image(garments):
     area = np.concatenate([garments.masks_train, garments.masks_test]).mean(axis=(1, 2))
     assert area.min() > 0.04
     assert (area > 0.9).mean() < 0.01
@@ -220,3 +238,33 @@ def test_garments_are_told_apart_and_confused_as_real_ones_are(garments):
         within = table[np.ix_(members, members)]
         wrong = within.sum() - np.trace(within)
         assert wrong > 0.8 * (len(members) - np.trace(within))
+
+
+def test_digits_are_lines_on_black_in_the_middle_of_the_image(digits):
+    images = digits.x_test[..., 0].astype(np.float32)
+    ink = (images > 127).mean(axis=(1, 2))
+    assert ink.min() > 0.02
+    assert ink.max() < 0.4
+    assert (images == 0).mean() > 0.75
+    assert images.max(axis=(1, 2)).min() > 180
+    # Few digits reach the edge of the image.
+    edge = np.concatenate([images[:, [0, -1]], images[:, :, [0, -1]].transpose(0, 2, 1)], axis=2)
+    assert (edge > 0).any(axis=(1, 2)).mean() < 0.05
+    for axis in (1, 2):
+        profile = images.sum(axis=axis)
+        centre = (profile * np.arange(28)).sum(axis=1) / profile.sum(axis=1)
+        assert abs(centre.mean() - 13.5) < 1
+        assert 0.5 < centre.std() < 2
+
+
+def test_brightness_does_not_give_the_digit_away(digits):
+    assert _score(LogisticRegression(), lambda x: x.max(axis=(1, 2)) / 255, digits) < 0.14
+
+
+def test_digits_are_told_apart_but_not_all(digits):
+    """Close copies tell most digits, of every class, and leave the sloppy ones."""
+    model = KNeighborsClassifier(3).fit(digits.x_train[:2000].reshape(2000, -1) / 255, digits.y_train[:2000])
+    predicted = model.predict(digits.x_test[:2000].reshape(2000, -1) / 255)
+    told = np.diag(confusion_matrix(digits.y_test[:2000], predicted, normalize="true"))
+    assert 0.85 < told.mean() < 0.95
+    assert told.min() > 0.6

@@ -1,0 +1,344 @@
+"""Recordings and their mel spectrograms: the numbers of torchaudio's transforms, without torch.
+
+librosa and soundfile are imported where they are used, so that this module can be imported without them; what needs
+them raises SettingError naming the extra to install.
+"""
+
+import hashlib
+import inspect
+import json
+import os
+import struct
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+
+from mi204 import backend, paths
+from mi204.errors import DataError, SettingError
+
+_LEAST_POWER = 1e-10
+"""Power below which nothing is told apart: -100 decibels, silence."""
+
+SILENCE = -60.0
+"""Decibels under the loudest point at which the spectrogram of a word stops."""
+
+_WORD = -40.0
+"""Decibels under the loudest frame from which a frame belongs to the word."""
+
+_STREAMED = 0xFFFFFFFF
+"""Length in the header of a wav file that was written to a pipe, where the header cannot be corrected at the end."""
+
+_BATCH = 100
+"""Recordings whose frames pass through the filters together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One sound, mono."""
+
+    waveform: np.ndarray
+    """Samples, float32 (n,) in -1..1; only a file of floating-point samples, or resampling, can go beyond."""
+
+    sampling_rate: int
+    """Samples per second, in Hz."""
+
+    remarks: tuple[str, ...] = ()
+    """What was done to the samples of the file, in this order: keys of words.toml, ``mixed_to_mono``, ``resampled``."""
+
+
+def read(path: Path, sampling_rate: int) -> Recording:
+    """Read a wav file as mono at ``sampling_rate`` (Hz); what that changes is said in the remarks.
+
+    Several channels are mixed by their mean; another rate is resampled with librosa (soxr, high quality). Raises
+    DataError naming the file when ``decode`` does, or for samples that are not finite, or all equal: silence.
+    """
+    samples, rate = decode(path)
+    if not np.isfinite(samples).all():
+        raise DataError(f"Expected finite samples in {path}, received NaN or infinity: record or convert it again.")
+    remarks = []
+    waveform = samples[:, 0]
+    if samples.shape[1] > 1:
+        waveform = samples.mean(axis=1)
+        remarks.append("mixed_to_mono")
+    if np.ptp(waveform) == 0:
+        raise DataError(
+            f"Expected a sound in {path}, received silence ({len(waveform):,} samples that all equal "
+            f"{waveform[0]:g}): remove the file or record it again."
+        )
+    if rate != sampling_rate:
+        waveform = _librosa().resample(waveform, orig_sr=rate, target_sr=sampling_rate)
+        remarks.append("resampled")
+    return Recording(waveform, sampling_rate, tuple(remarks))
+
+
+def decode(path: Path) -> tuple[np.ndarray, int]:
+    """Give the samples of a wav file as they are, float32 (n, channels), and its sampling rate in Hz.
+
+    Integers of b bits are divided by ``2^(b - 1)``; floating-point samples are kept. A file written to a pipe, whose
+    header gives 0xFFFFFFFF for the length, holds all that follows; one whose header gives 0 holds nothing. Raises
+    DataError naming the file when it cannot be opened, is no (RIFF) wav, has no samples, or fewer than its header says.
+    """
+    backend.require("soundfile")
+    import soundfile
+
+    path = Path(path)
+    try:
+        _check_header(path)
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except OSError as error:
+        raise DataError(
+            f"Expected a wav file at {path}, received: {error.strerror or error}. Check the name and the folder."
+        ) from error
+    except soundfile.SoundFileError as error:
+        raise DataError(f"Expected a wav file in {path}, received another ({error}): provide a wav.") from error
+    if len(samples) == 0:
+        raise DataError(f"Expected samples in {path}, received a wav file without any: record or copy it again.")
+    return samples, rate
+
+
+def _check_header(path: Path) -> None:
+    """Raise DataError unless a file starts as a wav and is as long as its header says.
+
+    libsndfile reads what is left of a truncated file, and says nothing.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(12)
+        if start[:4] != b"RIFF" or start[8:] != b"WAVE":
+            raise DataError(
+                f"Expected a wav file in {path}, received {size:,} bytes that do not start as one (RIFF … WAVE): "
+                "convert the recording to wav, or copy it again."
+            )
+        while len(header := file.read(8)) == 8:
+            name, length = struct.unpack("<4sI", header)
+            if name == b"data":
+                held = size - file.tell()
+                if held < length != _STREAMED:
+                    raise DataError(
+                        f"Expected {length:,} bytes of samples in {path}, as its header says, received {held:,}: "
+                        "the file is truncated, copy it again."
+                    )
+                return
+            file.seek(length + length % 2, os.SEEK_CUR)  # chunks start at even places
+
+
+@dataclass(frozen=True)
+class MelSettings:
+    """Settings of a mel spectrogram; the defaults are those of torchaudio's ``MelSpectrogram()``.
+
+    Raises SettingError naming the field that is out of range.
+    """
+
+    sampling_rate: int = 16000
+    """What the transform believes, in Hz: a recording at another rate gives an image all the same, whose filters bear
+    the wrong frequencies. The course's recordings are at 8000 Hz: believed to be at 16000, all doubles."""
+
+    n_fft: int = 400
+    """Samples under the window of one frame; even."""
+
+    hop_length: int = 200
+    """Samples from one frame to the next."""
+
+    n_mels: int = 128
+    """Number of filters."""
+
+    f_min: float = 0.0
+    """Lower edge of the first filter, in Hz."""
+
+    f_max: float | None = None
+    """Upper edge of the last filter, in Hz; None: half the sampling rate."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for name in ("sampling_rate", "n_fft", "hop_length", "n_mels"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < 1:
+                raise SettingError(f"Expected {name} to be a whole number of at least 1, received {value!r}.")
+        if self.n_fft % 2:
+            raise SettingError(f"Expected n_fft to be even, received {self.n_fft}: take {self.n_fft + 1}.")
+        if not 0 <= self.f_min < _highest(self) <= self.sampling_rate / 2:
+            raise SettingError(
+                f"Expected 0 <= f_min < f_max <= {self.sampling_rate / 2:g} Hz (half the sampling rate), received "
+                f"f_min = {self.f_min} and f_max = {self.f_max}: sound sampled at {self.sampling_rate} Hz holds no "
+                "other frequencies."
+            )
+
+
+def _highest(settings: MelSettings) -> float:
+    return settings.sampling_rate / 2 if settings.f_max is None else settings.f_max
+
+
+def mel_filters(settings: MelSettings) -> np.ndarray:
+    """Give the filters, (n_mels, n_fft // 2 + 1): triangles of height 1 at equal steps of ``2595 log10(1 + f / 700)``.
+
+    A column is a frequency of the Fourier transform, ``sampling_rate / n_fft`` Hz from the next. A filter that lies
+    between two of them is empty, a row of zeros: its line of the spectrogram is silent whatever the sound.
+    """
+    librosa = _librosa()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Empty filters detected")
+        return librosa.filters.mel(
+            sr=settings.sampling_rate,
+            n_fft=settings.n_fft,
+            n_mels=settings.n_mels,
+            fmin=settings.f_min,
+            fmax=_highest(settings),
+            htk=True,
+            norm=None,
+            dtype=np.float64,
+        )
+
+
+def mel_frequencies(settings: MelSettings) -> np.ndarray:
+    """Give the centres of the filters in Hz, (n_mels,)."""
+    edges = _librosa().mel_frequencies(settings.n_mels + 2, fmin=settings.f_min, fmax=_highest(settings), htk=True)
+    return edges[1:-1]
+
+
+def mel_spectrogram(waveform: np.ndarray, settings: MelSettings) -> np.ndarray:
+    """Give the power in each filter and frame, (n_mels, 1 + n // hop_length), for a waveform (n,).
+
+    ``filters @ |STFT|^2``, under a periodic Hann window; frame t is centred on sample ``t hop_length``, and the
+    waveform is reflected beyond its ends. One of less than ``n_fft // 2 + 1`` samples, too few to reflect, is first
+    padded with zeros to that length. In double precision: torchaudio's own filters and arithmetic are rounded to
+    float32, by which its faintest values are off, up to 0.03 dB on the course's recordings.
+    """
+    return mel_filters(settings) @ _power_spectrum(waveform, settings)
+
+
+def _power_spectrum(waveform: np.ndarray, settings: MelSettings) -> np.ndarray:
+    """Give ``|STFT|^2``, (n_fft // 2 + 1, frames)."""
+    half = settings.n_fft // 2
+    waveform = np.pad(waveform.astype(np.float64), (0, max(half + 1 - len(waveform), 0)))
+    spectrum = _librosa().stft(
+        # Not by librosa's `center`, which warns about a waveform shorter than the window.
+        np.pad(waveform, half, mode="reflect"),
+        n_fft=settings.n_fft,
+        hop_length=settings.hop_length,
+        window="hann",
+        center=False,
+    )
+    return spectrum.real**2 + spectrum.imag**2
+
+
+def decibels(power: np.ndarray) -> np.ndarray:
+    """Give ``10 log10(max(power, 1e-10))``: silence is -100 dB."""
+    return 10 * np.log10(np.maximum(power, _LEAST_POWER))
+
+
+def spectrograms(
+    waveforms: Sequence[np.ndarray], settings: MelSettings, window: int, folder: Path | None = None
+) -> np.ndarray:
+    """Give the decibels of each waveform's mel spectrogram, float32 (n, n_mels, 1 + window // hop_length, 1).
+
+    Each waveform (n,) is padded with zeros at its end, or cut, to ``window`` samples. Only the frames that the sound
+    reaches are computed. In ``folder`` they are kept, in a file named by all that they depend on, and read from there
+    the next time. Raises SettingError when the window is too short to be reflected, StorageError when the folder
+    cannot be written.
+    """
+    if window < settings.n_fft // 2 + 1:
+        raise SettingError(
+            f"Expected a window of at least {settings.n_fft // 2 + 1} samples, half of n_fft and one more, "
+            f"received {window}: take a longer window or a smaller n_fft."
+        )
+    sounds = [np.ascontiguousarray(waveform[:window], dtype=np.float32) for waveform in waveforms]
+    # With as many zeros as a frame is long, what follows and what its end reflects is silence.
+    lengths = [min(len(sound) + settings.n_fft, window) for sound in sounds]
+    ends = np.cumsum([0, *(1 + length // settings.hop_length for length in lengths)])
+
+    def compute() -> np.ndarray:
+        reached = np.empty((settings.n_mels, ends[-1]), dtype=np.float32)
+        filters = mel_filters(settings)
+        for start in range(0, len(sounds), _BATCH):
+            batch = range(start, min(start + _BATCH, len(sounds)))
+            power = [_power_spectrum(np.pad(sounds[i], (0, lengths[i] - len(sounds[i]))), settings) for i in batch]
+            # One product for all of them: many small ones wait for their threads.
+            reached[:, ends[batch.start] : ends[batch.stop]] = decibels(filters @ np.concatenate(power, axis=1))
+        return reached
+
+    if folder is None:
+        reached = compute()
+    else:
+        key = _key(sounds, settings, window)
+        reached = _remembered(folder / f"{key}.spectrograms", key, (settings.n_mels, ends[-1]))
+        if reached is None:
+            reached = compute()
+            _remember(folder / f"{key}.spectrograms", key, reached)
+    shape = (len(sounds), settings.n_mels, 1 + window // settings.hop_length, 1)
+    images = np.full(shape, decibels(np.zeros(())), dtype=np.float32)
+    for image, start, end in zip(images, ends[:-1], ends[1:], strict=True):
+        image[:, : end - start, 0] = reached[:, start:end]
+    return images
+
+
+def word_images(waveforms: Sequence[np.ndarray], settings: MelSettings, n_frames: int) -> np.ndarray:
+    """Give the mel spectrograms of the words alone, float32 (n, n_mels, n_frames, 1), from -60 to 0 decibels.
+
+    Frames before the first and after the last that are within 40 dB of the loudest are left out; those that remain are
+    stretched to ``n_frames`` by linear interpolation. 0 dB is the loudest point of each word, and what is more than
+    60 dB fainter counts as silence.
+    """
+    filters = mel_filters(settings)
+    images = np.empty((len(waveforms), settings.n_mels, n_frames, 1), dtype=np.float32)
+    for start in range(0, len(waveforms), _BATCH):
+        spectra = [_power_spectrum(waveform, settings) for waveform in waveforms[start : start + _BATCH]]
+        ends = np.cumsum([spectrum.shape[1] for spectrum in spectra])
+        powers = np.split(filters @ np.concatenate(spectra, axis=1), ends[:-1], axis=1)
+        for image, power in zip(images[start:], powers, strict=False):
+            loudness = power.sum(axis=0)
+            spoken = np.flatnonzero(loudness >= loudness.max() * 10 ** (_WORD / 10))
+            word = decibels(power[:, spoken[0] : spoken[-1] + 1])
+            positions = np.linspace(0, word.shape[1] - 1, n_frames)
+            before = positions.astype(int)
+            after = np.minimum(before + 1, word.shape[1] - 1)
+            share = positions - before
+            word = np.maximum(word - word.max(), SILENCE)
+            image[..., 0] = (1 - share) * word[:, before] + share * word[:, after]
+    return images
+
+
+def _key(sounds: list[np.ndarray], settings: MelSettings, window: int) -> str:
+    """Name spectrograms by all that they depend on: the sounds, the settings, this code and what it calls."""
+    versions = {name: backend.version(name) for name in ("librosa", "numpy", "scipy")}
+    code = inspect.getsource(sys.modules[__name__])
+    key = hashlib.sha256(json.dumps([asdict(settings), window, versions, code]).encode())
+    for sound in sounds:
+        key.update(len(sound).to_bytes(8, "little"))
+        key.update(sound)
+    return key.hexdigest()
+
+
+# Numbers behind their own hash, and no format that needs parsing: a file that differs by one bit is not read at all.
+
+
+def _remember(path: Path, key: str, numbers: np.ndarray) -> None:
+    content = numbers.tobytes()
+    paths.write_atomically(path, lambda temporary: temporary.write_bytes(_seal(key, content) + content))
+
+
+def _remembered(path: Path, key: str, shape: tuple[int, int]) -> np.ndarray | None:
+    """Give what ``_remember`` wrote; None where there is nothing, or anything else."""
+    try:
+        content = memoryview(path.read_bytes())
+    except OSError:
+        return None
+    seal, content = content[:32], content[32:]
+    return np.frombuffer(content, dtype=np.float32).reshape(shape) if seal == _seal(key, content) else None
+
+
+def _seal(key: str, content: bytes | memoryview) -> bytes:
+    seal = hashlib.sha256(key.encode())
+    seal.update(content)
+    return seal.digest()
+
+
+def _librosa():
+    backend.require("librosa")
+    import librosa
+
+    return librosa

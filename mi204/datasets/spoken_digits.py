@@ -1,0 +1,108 @@
+"""Free Spoken Digit Dataset: 3000 recordings of English digits, six speakers saying each of them fifty times, 8 kHz."""
+
+import re
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from mi204 import audio
+from mi204.datasets import AudioDataset, DataChoice
+from mi204.datasets._choice import choose
+from mi204.datasets._fetch import RemoteFile, fetch
+from mi204.errors import DataError, SettingError
+
+CLASSES = tuple("0123456789")
+SAMPLING_RATE = 8000
+
+# Not the hidden files that macOS puts beside those of a USB stick.
+_WAV = "[!.]*.[wW][aA][vV]"
+# A speaker's name may hold underscores.
+_NAME = re.compile(r"([0-9])_(.+)_([0-9]+)\.wav", re.IGNORECASE)
+_MOST_NAMED = 5
+
+_COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
+
+OFFICIAL = RemoteFile(
+    name="free-spoken-digit-dataset.tar.gz",
+    # GitHub makes this archive when asked and does not promise its bytes: the recordings in it are verified instead.
+    url=f"https://codeload.github.com/Jakobovski/free-spoken-digit-dataset/tar.gz/{_COMMIT}",
+    folder="free-spoken-digit-dataset/recordings",
+    files=_WAV,
+    files_sha256="20fa8645e6a509544e3159c5c37586fbe63f053302ccb9877a0f8c56e39c5bca",
+    archived_folder=f"free-spoken-digit-dataset-{_COMMIT}/recordings",
+)
+
+
+def load(data: DataChoice = "auto", folder: Path | None = None) -> AudioDataset:
+    """Load the Free Spoken Digit Dataset, or one's own recordings of digits: 8 kHz, by digit, speaker and repetition.
+
+    ``folder`` holds recordings to use instead of the official ones, directly or in a folder ``recordings``: wav files
+    named ``digit_speaker_repetition.wav``, such as ``7_ada_0.wav``; other files are ignored. ``auto`` gives the
+    procedural sample, with its notice set, only when the official recordings cannot be reached or verified; ``real``
+    raises DataError then. Raises DataError also when ``folder`` has no recordings, misnamed or unreadable ones, or two
+    of the same digit, speaker and repetition; StorageError when the cache cannot be written, SettingError for another
+    ``data``, or for ``sample`` with a ``folder``.
+    """
+    from mi204.datasets import _voices
+
+    if folder is None:
+        return choose(data, _official, _voices.spoken_digits)
+    if data == "sample":
+        raise SettingError(
+            f'Expected either data="sample" or a folder of recordings, received both (folder {folder}): leave one out.'
+        )
+    return choose(data, lambda: _own(folder), _voices.spoken_digits)
+
+
+def _official() -> AudioDataset:
+    return _read("Free Spoken Digit Dataset", fetch(OFFICIAL).glob(_WAV))
+
+
+def _own(folder: Path) -> AudioDataset:
+    if not folder.is_dir():
+        raise DataError(f"Expected a folder of recordings, received {folder}, which is none. Check its name.")
+    files = sorted(chain(folder.glob(_WAV), folder.glob(f"recordings/{_WAV}")))
+    if not files:
+        raise DataError(
+            f"Expected recordings named digit_speaker_repetition.wav in {folder} or its folder recordings, received "
+            "no wav file. Put them there or name another folder."
+        )
+    misnamed = [file.name for file in files if not _NAME.fullmatch(file.name)]
+    if misnamed:
+        others = f" and {len(misnamed) - _MOST_NAMED} more" if len(misnamed) > _MOST_NAMED else ""
+        raise DataError(
+            f"Expected in {folder} wav files named digit_speaker_repetition.wav, such as 7_ada_0.wav, received "
+            f"{', '.join(misnamed[:_MOST_NAMED])}{others}. Rename them or take them away."
+        )
+    known: dict[tuple[int, str, int], Path] = {}
+    for file in files:
+        first = known.setdefault(_meaning(file), file)
+        if first is not file:
+            raise DataError(
+                f"Expected one recording of each digit, speaker and repetition, received two of the same: {first} and "
+                f"{file}. Number one of them anew or take it away."
+            )
+    return _read(folder.resolve().name, files)
+
+
+def _meaning(file: Path) -> tuple[int, str, int]:
+    """Return the digit, the speaker and the repetition that a file's name says."""
+    digit, speaker, repetition = _NAME.fullmatch(file.name).groups()
+    return int(digit), speaker, int(repetition)
+
+
+def _read(name: str, files: Iterable[Path]) -> AudioDataset:
+    files = sorted(files, key=_meaning)
+    recordings = [audio.read(file, SAMPLING_RATE) for file in files]
+    labels, speakers, repetitions = zip(*map(_meaning, files), strict=True)
+    return AudioDataset(
+        name=name, source="real", notice="", classes=CLASSES,
+        waveforms=tuple(recording.waveform for recording in recordings), sampling_rate=SAMPLING_RATE,
+        labels=np.array(labels, dtype=np.int64), speakers=np.array(speakers),
+        repetitions=np.array(repetitions, dtype=np.int64), files=tuple(file.name for file in files),
+        remarks={
+            file.name: recording.remarks for file, recording in zip(files, recordings, strict=True) if recording.remarks
+        },
+    )  # fmt: skip

@@ -1,0 +1,112 @@
+"""Sounds: waveforms, spectrograms in hertz, and the filters that make them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mi204.language import Language, word
+from mi204.plots._frame import COLOURS, finish, localised, new_figure, styled
+
+_HERTZ = (0, 125, 250, 500, 1000, 2000, 4000, 8000, 16000)
+_SHOWN_RANGE = 80.0
+"""Decibels under the loudest point that a spectrogram shows."""
+
+
+class Spectrogram(NamedTuple):
+    """A mel spectrogram and the axes on which it is drawn."""
+
+    label: str
+    decibels: np.ndarray
+    """(n_mels, frames)"""
+    frequencies: np.ndarray
+    """Centre of each filter in Hz, (n_mels,)."""
+    seconds: float
+    """Duration of the sound."""
+
+
+@styled
+def sound(
+    waveform: np.ndarray,
+    sampling_rate: int,
+    spectrograms: Sequence[Spectrogram],
+    *,
+    title: str,
+    footer: str,
+    language: Language,
+) -> Figure:
+    """Draw a waveform (n,) against time above its mel spectrograms, whose rows are named in hertz."""
+    figure = new_figure(4.6, title=title, footer=footer)
+    above, below = figure.subfigures(2, 1, height_ratios=(1, 2))
+    axes = above.add_subplot()
+    axes.plot(np.arange(len(waveform)) / sampling_rate, waveform, color=COLOURS[0], linewidth=0.6)
+    axes.set_xlim(0, len(waveform) / sampling_rate)
+    axes.set_xlabel(word("seconds", language).capitalize())
+    axes.set_ylabel(word("amplitude", language).capitalize())
+    for panel, spectrogram in zip(below.subplots(1, len(spectrograms), squeeze=False)[0], spectrograms, strict=True):
+        loudest = spectrogram.decibels.max()
+        n_mels = len(spectrogram.frequencies)
+        shown = panel.imshow(
+            spectrogram.decibels - loudest, origin="lower", aspect="auto", cmap="inferno", vmin=-_SHOWN_RANGE, vmax=0,
+            extent=(0, spectrogram.seconds, -0.5, n_mels - 0.5),
+        )  # fmt: skip
+        panel.set_title(spectrogram.label)
+        panel.set_xlabel(word("seconds", language).capitalize())
+        panel.locator_params(axis="x", nbins=4)
+        _name_rows(panel, spectrogram.frequencies, language)
+    below.axes[0].set_ylabel(f"{word('frequency', language).capitalize()} (Hz)")
+    below.colorbar(shown, ax=below.axes, label=word("decibels_under_loudest", language).capitalize())
+    return finish(figure, language)
+
+
+def _name_rows(axes: Axes, frequencies: np.ndarray, language: Language) -> None:
+    """Put round frequencies where their filters are."""
+    # The last filter reaches as far above its centre as the one before lies below.
+    edges = np.append(frequencies, 2 * frequencies[-1] - frequencies[-2])
+    named = [hertz for hertz in _HERTZ if edges[0] <= hertz <= edges[-1] + 1e-6 * edges[-1]]
+    rows = np.interp(named, edges, np.arange(len(edges)))
+    axes.set_ylim(-0.5, len(edges) - 1)
+    axes.set_yticks(rows, [localised(f"{hertz:,}", language) for hertz in named])
+
+
+@styled
+def filter_bank(
+    banks: Sequence[tuple[str, np.ndarray, float]], *, title: str, footer: str, language: Language
+) -> Figure:
+    """Draw mel filters against frequency, every eighth in colour, one panel per bank.
+
+    A bank is a label, the filters (n_mels, n_frequencies) and the highest frequency in Hz; the first is 0.
+    """
+    figure = new_figure(2.0 * len(banks), title=title, footer=footer)
+    for axes, (label, filters, highest) in zip(figure.subplots(len(banks), squeeze=False)[:, 0], banks, strict=True):
+        hertz = np.linspace(0, highest, filters.shape[1])
+        for row, weights in enumerate(filters):
+            look = {"color": COLOURS[row // 8 % 6], "linewidth": 1.4} if row % 8 == 0 else {"color": "#cccccc"}
+            axes.plot(hertz, weights, zorder=2 - (row % 8 > 0), **{"linewidth": 0.5, **look})
+        axes.set_title(label)
+        axes.set_xlim(0, highest)
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(word("weight", language).capitalize())
+    axes.set_xlabel(f"{word('frequency', language).capitalize()} (Hz)")
+    return finish(figure, language)
+
+
+@styled
+def distributions(
+    panels: Sequence[dict[str, np.ndarray]], *, ylabel: str, title: str, footer: str, language: Language
+) -> Figure:
+    """Draw a box per name and panel: the quartiles of its values, whiskers to the least and the greatest."""
+    figure = new_figure(3.4, title=title, footer=footer)
+    for axes, groups in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
+        axes.boxplot(
+            list(groups.values()), whis=(0, 100), widths=0.6, patch_artist=True,
+            boxprops={"facecolor": COLOURS[6]}, medianprops={"color": "black"},
+        )  # fmt: skip
+        long = sum(map(len, groups)) > 30
+        look = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if long else {}
+        axes.set_xticks(range(1, len(groups) + 1), list(groups), **look)
+        axes.grid(axis="y")
+    figure.axes[0].set_ylabel(ylabel)
+    return finish(figure, language)
