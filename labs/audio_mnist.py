@@ -64,8 +64,8 @@ COURSE_MEL = MelSettings()
 """As the course's script: torchaudio's defaults, made for sound at 16 kHz."""
 TRUE_MEL = MelSettings(sampling_rate=8000, n_fft=400, hop_length=80, n_mels=64)
 """Made for the recordings as they are: windows of 50 ms, a frame every 10 ms."""
-OUR_MEL = MelSettings(sampling_rate=8000, n_fft=256, hop_length=80, n_mels=40, f_min=60)
-"""For our network: windows of 32 ms, a frame every 10 ms, fewer filters than a voice has harmonics."""
+OUR_MEL = MelSettings(sampling_rate=8000, n_fft=256, win_length=200, hop_length=80, n_mels=40, f_min=60)
+"""For our network: windows of 25 ms, a frame every 10 ms."""
 OUR_FRAMES = 32
 """Frames to which a word is stretched."""
 SIDE = 28
@@ -118,7 +118,7 @@ class Config:
     """Step of the course's SGD."""
     momentum: float = 0.9
     """Momentum of the course's SGD."""
-    our_epochs: int = 22
+    our_epochs: int = 40
     """Passes of our network over its recordings."""
     n_pairs: int = 20_000
     """Pairs of a written and a spoken digit to train on."""
@@ -155,8 +155,8 @@ class Config:
 
 PRESETS = {
     "quick": Config(
-        preset="quick", n_repetitions=8, n_left_out=2, epochs=6, our_epochs=3, n_pairs=400, n_test_pairs=200,
-        pair_epochs=2,
+        preset="quick", n_repetitions=6, n_left_out=2, epochs=4, our_epochs=2, n_pairs=300, n_test_pairs=100,
+        pair_epochs=1,
     ),
     "course": Config(),
     "full": Config(preset="full", n_seeds=3),
@@ -173,12 +173,13 @@ class Digits(NamedTuple):
     """Spoken and written digits."""
 
     spoken: AudioDataset
-    written: ImageDataset
+    written: ImageDataset | None
 
 
 def load_data(config: Config) -> Digits:
-    """Load the recordings and MNIST, or their samples; downloads once into ``datasets_cache/``."""
-    return Digits(spoken_digits.load(config.data, config.recordings), mnist.load(config.data))
+    """Load the recordings, and MNIST for question 2.7, or their samples; downloads once into ``datasets_cache/``."""
+    spoken = spoken_digits.load(config.data, config.recordings)
+    return Digits(spoken, mnist.load(config.data) if not config.questions or "2.7" in config.questions else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,13 +197,15 @@ class Material:
         return self.digits.spoken.labels
 
     @cached_property
-    def fingerprint(self) -> str:
+    def spoken_fingerprint(self) -> str:
         """What tells these recordings from others."""
-        content = hashlib.sha256()
-        for waveform, file in zip(self.digits.spoken.waveforms, self.digits.spoken.files, strict=True):
-            content.update(file.encode())
-            content.update(waveform.tobytes())
-        return f"{self.digits.spoken.source} {content.hexdigest()}"
+        return _fingerprint("".join(self.digits.spoken.files).encode(), *self.digits.spoken.waveforms)
+
+    @cached_property
+    def written_fingerprint(self) -> str:
+        """What tells these written digits from others."""
+        written = self.digits.written
+        return _fingerprint(written.x_train, written.y_train, written.x_test, written.y_test)
 
     @cached_property
     def course_images(self) -> np.ndarray:
@@ -234,21 +237,29 @@ class Material:
             train, test = splits.leave_out(spoken.speakers, config.left_out)
         else:
             n = len(spoken.labels)
-            n_train = round(config.train_share * n)
+            n_train = min(max(round(config.train_share * n), 1), n - 1)
             train, test = splits.draw(n, n_train, n - n_train, rng=np.random.default_rng(config.seed))
         splits.check_classes(spoken.labels, spoken.classes, training=train, test=test)
         return train, test
+
+
+def _fingerprint(*contents: np.ndarray | bytes) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(np.ascontiguousarray(content))
+    return digest.hexdigest()
 
 
 def taken(config: Config, spoken: AudioDataset) -> AudioDataset:
     """Take the first ``n_repetitions`` recordings of each digit by each speaker."""
     frame = pd.DataFrame({"label": spoken.labels, "speaker": spoken.speakers})
     chosen = np.flatnonzero(frame.groupby(["label", "speaker"]).cumcount() < config.n_repetitions)
+    files = tuple(spoken.files[i] for i in chosen)
     return replace(
         spoken,
-        waveforms=tuple(spoken.waveforms[i] for i in chosen), labels=spoken.labels[chosen],
+        waveforms=tuple(spoken.waveforms[i] for i in chosen), files=files, labels=spoken.labels[chosen],
         speakers=spoken.speakers[chosen], repetitions=spoken.repetitions[chosen],
-        files=tuple(spoken.files[i] for i in chosen),
+        remarks={file: remarks for file, remarks in spoken.remarks.items() if file in files},
     )  # fmt: skip
 
 
@@ -337,6 +348,7 @@ class Task(NamedTuple):
     optimizer: keras.optimizers.Optimizer
     augmentation: training.Augmentation | None = None
     label_smoothing: float = 0.0
+    """Also of the losses that are logged."""
 
 
 def task(config: Config, material: Material) -> Task:
@@ -369,14 +381,14 @@ def task(config: Config, material: Material) -> Task:
 
 def _adam(config: Config, n_train: int) -> keras.optimizers.Optimizer:
     steps = config.epochs * arithmetic.steps_per_epoch(n_train, config.batch_size)
-    return training.build_optimizer("adam", config.learning_rate, schedule="cosine", steps=steps)
+    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(config.learning_rate, steps))
 
 
 def another_voice(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Change each word (n, 40, 32, 1) as another speaker, tempo, microphone or room would, then standardise it."""
     x = augment.stretch_time(x, 0.18, 3, rng)
     x = augment.stretch_frequencies(x, 0.1, rng)
-    x = augment.equalize(x, 4, rng)
+    x = augment.equalize(x, (5, 4, 3), rng)
     x = augment.background(x, -90, -30, rng)
     x = augment.mask(x, 8, 5, rng)
     return preprocessing.standardize_bands(x), y
@@ -441,16 +453,12 @@ def train(config: Config, material: Material, folder: Path, on_epoch: Callable[[
         batch_size=config.batch_size, epochs=config.epochs, seed=config.seed, folder=folder,
         augmentation=todo.augmentation, callbacks=callbacks,
     )  # fmt: skip
-    names = {
-        "loss": "running_loss", "train_loss": "train_loss", "val_loss": "test_loss",
-        "acc": "running_accuracy", "train_acc": "train_accuracy", "val_acc": "test_accuracy",
-    }  # fmt: skip
-    logs = {name: history.metrics[key] for key, name in names.items() if key in history.metrics}
     measures = {
         name: metrics.accuracy(y.argmax(axis=1), training.predict(model, x).argmax(axis=1))
         for name, (x, y) in todo.tests.items()
     }
     parameters = models.trainable_parameters(model)
+    logs = training.logs_of_test(history)
     return Run("", "", config.seed, config.batch_size, parameters, logs, history.epoch_seconds, measures)
 
 
@@ -502,8 +510,8 @@ def run(config: Config, data: Digits | None = None, folder: Path | None = None, 
         for seeded in studies.seeded(config, config.n_seeds)
         for setting, changed in study(name, seeded, speakers).items()
     ]
-    for *_, changed in plan:  # before the first training: can each of them be split?
-        material.split(changed)
+    for *_, changed in plan:  # before the first training: can each of them be done?
+        _check(changed, material)
     used = digits if "pairs" in needed else digits[:1]
     results = Results(
         "audio_mnist", studies.json_ready(config), " + ".join(each.name for each in used),
@@ -525,15 +533,38 @@ def run(config: Config, data: Digits | None = None, folder: Path | None = None, 
     return results
 
 
+def _check(config: Config, material: Material) -> None:
+    """Find before the first training what would stop the last: too few recordings of a digit, or too few images."""
+    train, _ = material.split(config)
+    if config.model in ("course", "ours"):
+        if config.batch_size > len(train):
+            raise SettingError(
+                f"Expected a batch size of at most {len(train)}, the recordings to train on, received "
+                f"{config.batch_size}: choose a smaller --batch-size or give more recordings."
+            )
+        return
+    written = material.digits.written
+    for name, images in (("n_pairs", written.x_train), ("n_test_pairs", written.x_test)):
+        if getattr(config, name) > len(images):
+            raise SettingError(
+                f"Expected {name} of at most {len(images):,}, the images of {written.name}, received "
+                f"{getattr(config, name):,}: change --{name.replace('_', '-')}."
+            )
+
+
 def _identity(config: Config, material: Material) -> dict:
     """Give all that a training depends on."""
     without = {"preset", "questions", "data", "language", "recordings", "show", "n_seeds", "n_left_out", "our_epochs",
                "pair_epochs"}  # fmt: skip
-    source = material.fingerprint
+    source = material.spoken_fingerprint
+    if config.left_out:
+        without |= {"train_share"}
+    if config.model != "course":
+        without |= {"window", "momentum"}
     if config.model in ("course", "ours"):
         without |= {"n_pairs", "n_test_pairs", "signal_to_noise", "occlusion"}
     else:
-        source += f" {material.digits.written.source}"
+        source += material.written_fingerprint
     return studies.identity(
         config,
         without=without,
@@ -541,6 +572,7 @@ def _identity(config: Config, material: Material) -> dict:
         code=(arithmetic, audio, augment, backend, metrics, models, preprocessing, splits, training, Material,
               build_model, course_network, our_network, pair_network, _reader, task, another_voice, centred, Pairs,
               draw_pairs, train),
+        constants=(COURSE_MEL, OUR_MEL, OUR_FRAMES, SMALL_MEL, SIDE, N_NOISES),
         environment=backend.environment() | {"librosa": backend.version("librosa")},
     )  # fmt: skip
 
@@ -557,7 +589,7 @@ def _describe(results: Results, config: Config, material: Material) -> None:
         ],
         "sampling_rate": spoken.sampling_rate,
         "remarks": {remark: sum(remark in each for each in spoken.remarks.values()) for remark in REMARKS},
-        "altered": sorted(spoken.remarks)[:3],
+        "altered": sorted(spoken.remarks),
         "n_cut": sum(len(waveform) > config.window for waveform in spoken.waveforms),
         "empty_filters": {
             name: int(np.count_nonzero(audio.mel_filters(mel).sum(axis=1) == 0))
@@ -646,6 +678,7 @@ def recordings(results: Results) -> Answer:
     """Count and measure the recordings."""
     frame = pd.DataFrame(results.values["recordings"])
     seconds = frame["seconds"]
+    counts = pd.crosstab(frame["label"], frame["speaker"])
     table = frame.groupby("speaker")["seconds"].agg(["count", "mean", "std", "min", "max"]).reset_index()
     table = pd.DataFrame(
         {
@@ -661,14 +694,16 @@ def recordings(results: Results) -> Answer:
         "n": len(frame),
         "n_speakers": frame["speaker"].nunique(),
         "n_digits": frame["label"].nunique(),
-        "fewest": int(frame.groupby(["label", "speaker"]).size().min()),
-        "most": int(frame.groupby(["label", "speaker"]).size().max()),
+        "fewest": int(counts.to_numpy().min()),
+        "most": int(counts.to_numpy().max()),
+        **{f"{column}_share": _explained(frame, column) for column in ("speaker", "label")},
         "sampling_rate": results.values["sampling_rate"],
         "median": float(seconds.median()),
         "shortest": float(seconds.min()),
         "longest": float(seconds.max()),
         "shown": ", ".join(results.values["shown"]),
-        "altered": ", ".join(results.values["altered"]),
+        "altered": ", ".join(results.values["altered"][:3]),
+        "n_altered": len(results.values["altered"]),
         "n_cut": results.values["n_cut"],
         "window_seconds": results.config["window"] / results.values["sampling_rate"],
         **remarks,
@@ -679,6 +714,13 @@ def recordings(results: Results) -> Answer:
     if values["n_cut"]:
         texts.append("was_cut")
     return Answer(values, table, tuple(texts))
+
+
+def _explained(frame: pd.DataFrame, column: str) -> float:
+    """Give the share of the variance of the durations that lies between the groups of a column (0 to 1)."""
+    means = frame.groupby(column)["seconds"].transform("mean")
+    variance = frame["seconds"].var(ddof=0)
+    return float(means.var(ddof=0) / variance) if variance else 0.0
 
 
 # %% [markdown]
@@ -755,8 +797,12 @@ def split(results: Results) -> Answer:
     }
     values["gap"] = 100 * (values["random"] - values["unseen"])
     values["chance"] = 100 * metrics.chance_difference(random, values["n_test"])
-    texts = ["answer", "leaks" if values["gap"] > values["chance"] else "no_leak_shown"]
-    return Answer(values, table, (*texts, "ours" if values["ours"] > values["unseen"] else "ours_no_better"))
+    values["lead"] = 100 * (values["ours"] - values["unseen"])
+    n_unseen = sum(sides["train"][name] + sides["test"][name] for name in course)
+    values["lead_chance"] = 100 * metrics.chance_difference(values["ours"], n_unseen)
+    texts = ["answer", "leaks" if values["gap"] > values["chance"] else "no_leak_shown", "ours"]
+    texts.append("ours_better" if values["lead"] > values["lead_chance"] else "ours_no_better")
+    return Answer(values, table, tuple(texts))
 
 
 # %% [markdown]
@@ -808,33 +854,22 @@ def blocks(results: Results) -> Answer:
 
 
 # %%
-def mean_log(runs: list[Run], name: str) -> np.ndarray:
-    """Give a log epoch by epoch, as the mean over the seeds."""
-    return np.mean([each.history[name] for each in runs], axis=0)
-
-
 @answers("2.6", needs=("random",))
 def losses_and_score(results: Results) -> Answer:
     """Comment the losses and the score of the course's network."""
     runs = results.of_study("random")
-    logs = {name: mean_log(runs, name) for name in runs[0].history}
-    best = metrics.best_epoch(logs["test_loss"])
-    high = 0.98 * logs["test_accuracy"][-1]
+    logs = {name: tables.mean_log(runs, name) for name in runs[0].history}
     values = {
         "epochs": len(logs["test_loss"]),
         **{f"first_{name}": float(log[0]) for name, log in logs.items()},
         **{f"last_{name}": float(log[-1]) for name, log in logs.items()},
-        "best_epoch": best,
-        "least": float(logs["test_loss"][best - 1]),
-        "rise": float(logs["test_loss"][-1] / logs["test_loss"][best - 1] - 1),
-        "early_epoch": int(np.argmax(logs["test_accuracy"] >= high)) + 1,
-        "tolerance": TOLERANCE,
+        "best_epoch": metrics.best_epoch(logs["test_loss"]),
+        "least": float(logs["test_loss"].min()),
+        "rise": metrics.rise(logs["test_loss"]),
+        "early_epoch": int(np.argmax(logs["test_accuracy"] >= 0.98 * logs["test_accuracy"][-1])) + 1,
+        "tolerance": metrics.OVERFITTING,
     }
-    return Answer(values, texts=("answer", "overfit" if values["rise"] > TOLERANCE else "no_overfit"))
-
-
-TOLERANCE = 0.05
-"""Share by which the test loss may end above its least value before that is called overfitting."""
+    return Answer(values, texts=("answer", "overfit" if values["rise"] > metrics.OVERFITTING else "no_overfit"))
 
 
 # %% [markdown]
@@ -854,19 +889,18 @@ def multimodal(results: Results) -> Answer:
         epoch_seconds=tables.epoch_seconds,
     )
     table["setting"] = [Word(f"network_{name}") for name in means["clean"]]
-    gains, errors = {}, {}
+    gains = {}
     for name, accuracies in means.items():
         alone, fused = (max(accuracies[model] for model in pair) for pair in (("image", "sound"), ("early", "late")))
         gains[name] = 100 * (fused - alone)
-        errors[name] = 100 * (1 - fused)
     config = results.config
     # Recordings tested are fewer than pairs: an accuracy on them is no more certain than on as many pairs.
     n_measured = min(config["n_test_pairs"], results.values["n_pair_recordings"])
     chance = 100 * metrics.chance_difference(float(np.mean(list(means["both_degraded"].values()))), n_measured)
     values = {
-        **{f"{model}_{name}": value for name, accuracies in means.items() for model, value in accuracies.items()},
+        **means["both_degraded"],
         **{f"gain_{name}": gain for name, gain in gains.items()},
-        **{f"error_{name}": error for name, error in errors.items()},
+        "errors": 100 * (1 - max(means["clean"].values())),
         "best": Word(max(("early", "late"), key=lambda model: means["both_degraded"][model])),
         "chance": chance, "n_measured": n_measured, "speaker": results.values["speakers"][-1],
         **{name: config[name] for name in ("n_pairs", "n_test_pairs", "pair_epochs", "signal_to_noise", "occlusion")},
@@ -894,7 +928,8 @@ def figures(results: Results, language: Language) -> dict[str, Figure]:
         spectrograms = [
             plots.Spectrogram(
                 fill(word(f"{kind}_image", language), {"rate": mel.sampling_rate}, language),
-                results.arrays[f"{kind}_{name}"], audio.mel_frequencies(mel), len(waveform) / mel.sampling_rate,
+                results.arrays[f"{kind}_{name}"], np.array([0, *audio.mel_frequencies(mel), mel.sampling_rate / 2]),
+                len(waveform) / mel.sampling_rate,
             )
             for kind, mel in (("true", TRUE_MEL), ("course", COURSE_MEL))
         ]  # fmt: skip
@@ -914,7 +949,7 @@ def figures(results: Results, language: Language) -> dict[str, Figure]:
         speakers = list(tables.means(results.of_study("speakers"), accuracy))
         album.draw("2.4_left_out", plots.class_accuracies, unseen, speakers, n_seeds=results.config["n_seeds"])
     if runs := results.of_study("random"):
-        best = metrics.best_epoch(mean_log(runs, "test_loss"))
+        best = metrics.best_epoch(tables.mean_log(runs, "test_loss"))
         album.draw("2.6_losses", plots.train_and_test_losses, runs, best_epoch=best, n_seeds=len(runs))
         album.draw(
             "2.6_score", plots.quantity, runs,
@@ -940,9 +975,16 @@ def figures(results: Results, language: Language) -> dict[str, Figure]:
 
 # %% active="py"
 def write_csv(results: Results, folder: Path) -> list[Path]:
-    """Write the random split as the course does: ``train.csv`` and ``test.csv``, lines of path and digit, no header."""
+    """Write the random split as the course does: ``train.csv`` and ``test.csv``, lines of path and digit, no header.
+
+    Without a split in these results, the files of an earlier run are removed: they would not belong to them.
+    """
     written = []
-    for name, files in results.values.get("files", {}).items():
+    for name in ("train", "test"):
+        if "files" not in results.values:
+            (folder / f"{name}.csv").unlink(missing_ok=True)
+            continue
+        files = results.values["files"][name]
         table = pd.DataFrame({"path": [f"recordings/{file}" for file in files], "label": [file[0] for file in files]})
         path = folder / f"{name}.csv"
         paths.write_atomically(path, lambda target, table=table: table.to_csv(target, header=False, index=False))
@@ -957,8 +999,10 @@ def main(config: Config) -> None:
     chosen = questions.choose(asked, config.questions or tuple(asked))
     data = load_data(config)
     for part in data:
-        cli.print_notice(part.name, part.notice, config.language)
-    build_model(config).summary()
+        if part:
+            cli.print_notice(part.name, part.notice, config.language)
+    if {"2.4", "2.5", "2.6"} & {each.number for each in chosen}:
+        build_model(config).summary()
     results = run(config, data, folder / "runs", progress=True)
     results.save(folder)
     cli.print_answers(results, chosen, config.language)

@@ -52,9 +52,6 @@ INPUT_SHAPE = (28, 28, 1)
 N_CLASSES = 10
 MEAN, DEVIATION = 0.1307, 0.3081
 """Of all pixels of the 60,000 training images, once divided by 255."""
-TOLERANCE = 0.05
-"""Share by which the test loss may end above its least value before that is called overfitting: as it falls it goes
-up and down by less, epoch for epoch, once the learning rate is small."""
 
 
 @dataclass(frozen=True)
@@ -190,11 +187,7 @@ def train(config: Config, data: ImageDataset, folder: Path, on_epoch: Callable[[
             keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: on_epoch()),
         ],
     )  # fmt: skip
-    names = {
-        "loss": "running_loss", "train_loss": "train_loss", "val_loss": "test_loss",
-        "acc": "running_accuracy", "train_acc": "train_accuracy", "val_acc": "test_accuracy",
-    }  # fmt: skip
-    logs = {name: history.metrics[key] for key, name in names.items()}
+    logs = training.logs_of_test(history)
     parameters = models.trainable_parameters(model)
     return Run("", "", config.seed, config.batch_size, parameters, logs, history.epoch_seconds)
 
@@ -257,6 +250,7 @@ def _identity(config: Config, data: ImageDataset) -> dict:
         without={"preset", "questions", "data", "language", "n_seeds"},
         source=data.source,
         code=(arithmetic, backend, metrics, models, preprocessing, training, split, build_model, train),
+        constants=(MEAN, DEVIATION),
         environment=backend.environment(),
     )  # fmt: skip
 
@@ -266,49 +260,44 @@ def _identity(config: Config, data: ImageDataset) -> dict:
 
 
 # %%
-def mean_log(runs: list[Run], name: str) -> np.ndarray:
-    """Give a log epoch by epoch, as the mean over the seeds."""
-    return np.mean([each.history[name] for each in runs], axis=0)
-
-
 def verdict(runs: list[Run]) -> dict[str, float]:
     """Tell, from the mean over the seeds, where the test loss was least and how far above it ended."""
-    train_loss, test_loss = mean_log(runs, "train_loss"), mean_log(runs, "test_loss")
-    best = metrics.best_epoch(test_loss)
+    train_loss, test_loss = tables.mean_log(runs, "train_loss"), tables.mean_log(runs, "test_loss")
     return {
         "epochs": len(test_loss),
         "first_train": float(train_loss[0]),
         "last_train": float(train_loss[-1]),
         "first_test": float(test_loss[0]),
         "last_test": float(test_loss[-1]),
-        "best_epoch": best,
-        "least_test": float(test_loss[best - 1]),
-        "rise": float(test_loss[-1] / test_loss[best - 1] - 1),
-        "test_accuracy": float(mean_log(runs, "test_accuracy")[-1]),
-        "train_accuracy": float(mean_log(runs, "train_accuracy")[-1]),
+        "best_epoch": metrics.best_epoch(test_loss),
+        "least_test": float(test_loss.min()),
+        "rise": metrics.rise(test_loss),
+        "test_accuracy": float(tables.mean_log(runs, "test_accuracy")[-1]),
     }
 
 
 def overfits(found: dict[str, float]) -> bool:
-    """Say whether a verdict is overfitting: the test loss ends above its least value by more than TOLERANCE."""
-    return found["rise"] > TOLERANCE
+    """Say whether a verdict is overfitting: the test loss ends above its least value by more than 5 %."""
+    return found["rise"] > metrics.OVERFITTING
 
 
-def _commented(results: Results, name: str, **values: object) -> Answer:
+def _commented(results: Results, name: str, texts: tuple[str, ...] = ("answer",), **values: object) -> Answer:
     """Answer with an experiment's verdict: the text ``overfit`` or ``no_overfit`` says which."""
     found = verdict(results.of_study(name))
     values = found | {"n_train": results.config["n_train"], "n_test": results.config["n_test"], **values}
-    values |= {"tolerance": TOLERANCE, "n_seeds": len(results.of_study(name))}
-    return Answer(values, texts=("answer", "overfit" if overfits(found) else "no_overfit"))
+    values["tolerance"] = metrics.OVERFITTING
+    return Answer(values, texts=(*texts, "overfit" if overfits(found) else "no_overfit"))
 
 
 @answers("1.1", needs=("base",))
 def base(results: Results) -> Answer:
     """Comment both losses of the handout's training."""
     runs = results.of_study("base")
-    running, measured = mean_log(runs, "running_loss"), mean_log(runs, "train_loss")
+    running, measured = tables.mean_log(runs, "running_loss"), tables.mean_log(runs, "train_loss")
+    misleads = running[-1] > verdict(runs)["last_test"]
     return _commented(
-        results, "base", parameters=results.values["parameters"], batch_size=results.config["batch_size"],
+        results, "base", ("answer", "running_above") if misleads else ("answer",),
+        parameters=results.values["parameters"], batch_size=results.config["batch_size"],
         last_running=float(running[-1]), times=float(running[-1] / measured[-1]),
     )  # fmt: skip
 
@@ -318,9 +307,12 @@ def swapped(results: Results) -> Answer:
     """Comment both losses when training and test sets are swapped."""
     usual = verdict(results.of_study("base"))
     found = verdict(results.of_study("swapped"))
+    config = results.config
     return _commented(
         results, "swapped", base_test=usual["last_test"], base_accuracy=usual["test_accuracy"],
-        times=found["last_test"] / usual["last_test"], fewer=results.config["n_train"] / results.config["n_test"],
+        base_train=usual["last_train"], times=found["last_test"] / usual["last_test"],
+        steps=arithmetic.steps_per_epoch(config["n_test"], config["batch_size"]),
+        base_steps=arithmetic.steps_per_epoch(config["n_train"], config["batch_size"]),
     )  # fmt: skip
 
 
@@ -378,7 +370,8 @@ def synthesis(results: Results) -> Answer:
     else:
         text = "elsewhere" if overfitting else "nowhere"
     values = {f"{name}_{key}": value for name in names for key, value in found[name].items()}
-    values |= {"tolerance": TOLERANCE, "n_overfitting": len(overfitting), "epochs": found["base"]["epochs"]}
+    values |= {"tolerance": metrics.OVERFITTING, "n_overfitting": len(overfitting), "epochs": found["base"]["epochs"]}
+    values["ratio"] = round(results.config["n_train"] / results.config["n_test"], 1)
     return Answer(values, table, ("answer", text))
 
 

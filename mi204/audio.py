@@ -30,6 +30,9 @@ SILENCE = -60.0
 _WORD = -40.0
 """Decibels under the loudest frame from which a frame belongs to the word."""
 
+_SHORTEST = 0.025
+"""Seconds below which a recording is no word: one frame of the default mel spectrogram, 400 samples at 16 kHz."""
+
 _STREAMED = 0xFFFFFFFF
 """Length in the header of a wav file that was written to a pipe, where the header cannot be corrected at the end."""
 
@@ -55,25 +58,40 @@ def read(path: Path, sampling_rate: int) -> Recording:
     """Read a wav file as mono at ``sampling_rate`` (Hz); what that changes is said in the remarks.
 
     Several channels are mixed by their mean; another rate is resampled with librosa (soxr, high quality). Raises
-    DataError naming the file when ``decode`` does, or for samples that are not finite, or all equal: silence.
+    DataError naming the file when ``decode`` does, for less than 25 ms (no word is as short), and for samples that,
+    mixed or resampled, are not finite, or all equal: silence.
     """
     samples, rate = decode(path)
-    if not np.isfinite(samples).all():
-        raise DataError(f"Expected finite samples in {path}, received NaN or infinity: record or convert it again.")
+    if len(samples) < _SHORTEST * rate:
+        raise DataError(
+            f"Expected at least {_SHORTEST} s of sound in {path}, received {len(samples):,} samples at {rate:,} Hz, "
+            f"{len(samples) / rate:.2g} s: remove the file or record it again."
+        )
     remarks = []
     waveform = samples[:, 0]
     if samples.shape[1] > 1:
-        waveform = samples.mean(axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below
+            waveform = samples.mean(axis=1)
         remarks.append("mixed_to_mono")
-    if np.ptp(waveform) == 0:
+    _refuse_no_sound(waveform, path)
+    if rate != sampling_rate:
+        waveform = _librosa().resample(waveform, orig_sr=rate, target_sr=sampling_rate)
+        _refuse_no_sound(waveform, path)
+        remarks.append("resampled")
+    return Recording(waveform, sampling_rate, tuple(remarks))
+
+
+def _refuse_no_sound(waveform: np.ndarray, path: Path) -> None:
+    if not np.isfinite(waveform).all():
+        raise DataError(
+            f"Expected finite samples in {path}, received NaN, infinity or numbers too large to mix or resample: "
+            "record or convert it again."
+        )
+    if waveform.min() == waveform.max():
         raise DataError(
             f"Expected a sound in {path}, received silence ({len(waveform):,} samples that all equal "
             f"{waveform[0]:g}): remove the file or record it again."
         )
-    if rate != sampling_rate:
-        waveform = _librosa().resample(waveform, orig_sr=rate, target_sr=sampling_rate)
-        remarks.append("resampled")
-    return Recording(waveform, sampling_rate, tuple(remarks))
 
 
 def decode(path: Path) -> tuple[np.ndarray, int]:
@@ -139,7 +157,10 @@ class MelSettings:
     the wrong frequencies. The course's recordings are at 8000 Hz: believed to be at 16000, all doubles."""
 
     n_fft: int = 400
-    """Samples under the window of one frame; even."""
+    """Samples of one frame's Fourier transform; even."""
+
+    win_length: int | None = None
+    """Samples under the window of one frame, in the middle of the others, which count as zero; None: all of them."""
 
     hop_length: int = 200
     """Samples from one frame to the next."""
@@ -159,6 +180,8 @@ class MelSettings:
             value = getattr(self, name)
             if not isinstance(value, Integral) or value < 1:
                 raise SettingError(f"Expected {name} to be a whole number of at least 1, received {value!r}.")
+        if self.win_length is not None and not 1 <= self.win_length <= self.n_fft:
+            raise SettingError(f"Expected win_length from 1 to n_fft = {self.n_fft}, received {self.win_length}.")
         if self.n_fft % 2:
             raise SettingError(f"Expected n_fft to be even, received {self.n_fft}: take {self.n_fft + 1}.")
         if not 0 <= self.f_min < _highest(self) <= self.sampling_rate / 2:
@@ -219,6 +242,7 @@ def _power_spectrum(waveform: np.ndarray, settings: MelSettings) -> np.ndarray:
         # Not by librosa's `center`, which warns about a waveform shorter than the window.
         np.pad(waveform, half, mode="reflect"),
         n_fft=settings.n_fft,
+        win_length=settings.win_length,
         hop_length=settings.hop_length,
         window="hann",
         center=False,
@@ -279,11 +303,13 @@ def spectrograms(
 def word_images(waveforms: Sequence[np.ndarray], settings: MelSettings, n_frames: int) -> np.ndarray:
     """Give the mel spectrograms of the words alone, float32 (n, n_mels, n_frames, 1), from -60 to 0 decibels.
 
-    Frames before the first and after the last that are within 40 dB of the loudest are left out; those that remain are
-    stretched to ``n_frames`` by linear interpolation. 0 dB is the loudest point of each word, and what is more than
-    60 dB fainter counts as silence.
+    A row is the mean power under its filter, not the sum: the filters for high frequencies, which are wider, would make
+    noise there as loud as the voice. Frames before the first and after the last that are within 40 dB of the loudest
+    are left out; those that remain are stretched to ``n_frames`` by linear interpolation. 0 dB is the loudest point of
+    each word, and what is more than 60 dB fainter counts as silence.
     """
     filters = mel_filters(settings)
+    filters /= np.maximum(filters.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     images = np.empty((len(waveforms), settings.n_mels, n_frames, 1), dtype=np.float32)
     for start in range(0, len(waveforms), _BATCH):
         spectra = [_power_spectrum(waveform, settings) for waveform in waveforms[start : start + _BATCH]]

@@ -115,14 +115,15 @@ def _moved(spectrograms: np.ndarray, positions: np.ndarray, axis: int) -> np.nda
     return lower + share * (upper - lower)
 
 
-def equalize(spectrograms: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+def equalize(spectrograms: np.ndarray, strengths: tuple[float, float, float], rng: np.random.Generator) -> np.ndarray:
     """Make bands louder or fainter along a smooth random curve, as another microphone or room would.
 
-    A sum of a slope and two waves over the bands, each of ``strength`` decibels (standard deviation of its height).
+    A sum of a slope, a wave and a shorter wave over the bands; ``strengths`` are the standard deviations of their
+    heights in decibels.
     """
     place = np.linspace(-1, 1, spectrograms.shape[1])
     shapes = np.stack([place, np.cos(np.pi * place), np.sin(1.5 * np.pi * place)])
-    curves = rng.normal(0, strength, (len(spectrograms), 3)) @ shapes
+    curves = rng.normal(0, strengths, (len(spectrograms), 3)) @ shapes
     return spectrograms + curves[:, :, None, None].astype(spectrograms.dtype)
 
 

@@ -46,6 +46,16 @@ def overfitting_epoch(validation_loss: Sequence[float]) -> int | None:
     return None if best == len(validation_loss) - 1 else best + 1
 
 
+OVERFITTING = 0.05
+"""Share by which a loss on unknown data may end above its least value before we call that overfitting: epoch for
+epoch it goes up and down by less, once training has settled."""
+
+
+def rise(loss: Sequence[float]) -> float:
+    """Give by which share a loss ends above its least value: ``loss[-1] / min(loss) - 1``."""
+    return float(loss[-1] / loss[best_epoch(loss) - 1] - 1)
+
+
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
     """Give the mean and the sample standard deviation (n - 1); the latter is NaN for a single value."""
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")

@@ -45,7 +45,7 @@ def check_classes(labels: np.ndarray, classes: Sequence[str], **subsets: np.ndar
         if missing:
             raise SettingError(
                 f"Expected examples of every class in the {name} set, received none of {', '.join(missing)}: "
-                "give more examples or split them otherwise."
+                "give more examples, or split them otherwise (another seed, another share)."
             )
 
 

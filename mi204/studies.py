@@ -33,13 +33,14 @@ def identity(
     source: str,
     code: Sequence[Any],
     environment: dict[str, str],
+    constants: Sequence[Any] = (),
     start: Path | None = None,
 ) -> dict[str, Any]:
     """Give all that a training depends on: settings, code, data, backend, the weights it starts from.
 
     ``without`` names the settings that change what is run or shown, not how one network is trained. ``code`` lists
     modules and functions: what other code has measured is another run. ``source`` says where the data came from,
-    ``environment`` the versions and the machine.
+    ``environment`` the versions and the machine, ``constants`` the values that the code reads from its module.
     """
     settings = {key: value for key, value in json_ready(config).items() if key not in without}
     text = "".join(inspect.getsource(part) for part in code)
@@ -47,7 +48,7 @@ def identity(
         **settings,
         **environment,
         "source": source,
-        "code": hashlib.sha256(text.encode()).hexdigest()[:16],
+        "code": hashlib.sha256((text + repr(tuple(constants))).encode()).hexdigest()[:16],
         "start": hashlib.sha256(start.read_bytes()).hexdigest() if start else None,
     }
 

@@ -24,6 +24,11 @@ def means(runs: list[Run], value: Callable[[Run], float]) -> dict[str, float]:
     return {setting: float(np.mean(values)) for setting, values in by_setting(runs, value).items()}
 
 
+def mean_log(runs: list[Run], name: str) -> np.ndarray:
+    """Give an entry of the runs' histories epoch by epoch, (epochs,), as the mean over the runs."""
+    return np.mean([run.history[name] for run in runs], axis=0)
+
+
 def setting_name(setting: str) -> str:
     """Give the name of a setting: ``early_stopping`` is translated, ``32`` and ``SGD + momentum`` are not."""
     return Word(setting) if setting[0].islower() else setting

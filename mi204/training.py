@@ -36,7 +36,7 @@ class History:
     metrics: dict[str, list[float]] = field(default_factory=dict)
     """``loss``, ``acc``, ``val_loss``, ``val_acc``, and what callbacks added."""
     epoch_seconds: list[float] = field(default_factory=list)
-    """Wall time of each epoch, validation included, saving not."""
+    """Wall time of each epoch, validation included; what callbacks measure at its end, and saving, not."""
     finished: bool = False
 
     @property
@@ -159,7 +159,7 @@ def fit(
                 shuffle=False,  # the generator does it
                 validation_data=validation,
                 validation_batch_size=250,
-                callbacks=[*callbacks, recorder],
+                callbacks=[recorder.clock, *callbacks, recorder],
                 verbose=verbose,
             )
         except KeyboardInterrupt:
@@ -189,6 +189,18 @@ class TrainingSetMeasures(keras.callbacks.Callback):
         logs["train_acc"] = metrics.accuracy(self.labels, logits.argmax(axis=1))
 
 
+def logs_of_test(history: History) -> dict[str, list[float]]:
+    """Name the logs of a training whose validation set is the test set: ``running_loss``, ``test_loss``, …
+
+    ``train_loss`` and ``train_accuracy`` are there where TrainingSetMeasures took them.
+    """
+    names = {
+        "loss": "running_loss", "train_loss": "train_loss", "val_loss": "test_loss",
+        "acc": "running_accuracy", "train_acc": "train_accuracy", "val_acc": "test_accuracy",
+    }  # fmt: skip
+    return {name: history.metrics[key] for key, name in names.items() if key in history.metrics}
+
+
 class _Recorder(keras.callbacks.Callback):
     """Time the epochs, keep the best model, and save the state from which training can go on."""
 
@@ -210,6 +222,11 @@ class _Recorder(keras.callbacks.Callback):
         self.keep_epochs = keep_epochs
         self.saved_epochs = history.epochs
         self.saved_at = time.monotonic()
+        # Stops before the other callbacks measure; this one comes after them, to record what they add.
+        self.clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: self._stop_clock())
+
+    def _stop_clock(self) -> None:
+        self.epoch_seconds = time.perf_counter() - self.epoch_start
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch = epoch
@@ -220,11 +237,10 @@ class _Recorder(keras.callbacks.Callback):
             backend.seed_dropout(int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0]))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        seconds = time.perf_counter() - self.epoch_start
         done = self.history
         history = History(
             {name: [*done.metrics.get(name, []), float(value)] for name, value in logs.items()},
-            [*done.epoch_seconds, seconds],
+            [*done.epoch_seconds, self.epoch_seconds],
         )
         if history.metrics["val_acc"][-1] > max(history.metrics["val_acc"][:-1], default=-1.0):
             paths.write_atomically(self.folder / "best.keras", self.model.save)

@@ -21,9 +21,9 @@ def test_ruff_is_clean():
 def test_importing_the_numpy_rooms_imports_no_framework():
     program = (
         "import sys\n"
-        "import mi204.architectures, mi204.arithmetic, mi204.audio, mi204.augment, mi204.backend, mi204.cli, mi204.metrics\n"
-        "import mi204.datasets.cifar10, mi204.datasets.fashion_mnist, mi204.plots, mi204.preprocessing\n"
-        "import mi204.questions, mi204.results, mi204.splits, mi204.tables\n"
+        "import mi204.architectures, mi204.arithmetic, mi204.audio, mi204.augment, mi204.backend\n"
+        "import mi204.cli, mi204.metrics, mi204.datasets.cifar10, mi204.datasets.spoken_digits, mi204.plots\n"
+        "import mi204.preprocessing, mi204.questions, mi204.results, mi204.splits, mi204.tables\n"
         "print(sorted({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)

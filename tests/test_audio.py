@@ -50,7 +50,7 @@ def test_samples_of_every_width_are_read_unaltered(tmp_path, subtype, step):
 
 
 def test_full_scale_is_from_minus_one_to_one(tmp_path):
-    integers = np.array([-(2**15), 0, 2**14, 2**15 - 1], dtype=np.int16)
+    integers = np.tile(np.array([-(2**15), 0, 2**14, 2**15 - 1], dtype=np.int16), 50)
     np.testing.assert_array_equal(audio.read(wav(tmp_path, integers), 8000).waveform, integers / np.float32(2**15))
 
 
@@ -143,19 +143,43 @@ def test_what_is_no_whole_wav_is_refused_by_name(tmp_path, change, message):
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
-        (np.zeros(100), "silence .100 samples that all equal 0"),
-        (np.full(100, 0.25), "silence .100 samples that all equal 0.25"),
+        (np.zeros(300), "silence .300 samples that all equal 0"),
+        (np.full(300, 0.25), "silence .300 samples that all equal 0.25"),
         (np.stack([SINE, -SINE], axis=1), "silence"),  # the channels cancel
         (np.append(SINE, np.nan), "finite samples"),
         (np.append(SINE, -np.inf), "finite samples"),
+        (np.full((300, 2), [np.inf, -np.inf]), "finite samples"),
+        (np.outer(SINE, [6e38, 6e38]), "too large to mix"),
     ],
-    ids=["zeros", "constant", "opposite channels", "NaN", "infinity"],
+    ids=["zeros", "constant", "opposite channels", "NaN", "infinity", "opposite infinities", "overflow when mixed"],
 )
-def test_samples_that_are_no_sound_are_refused_by_name(tmp_path, samples, message):
-    path = wav(tmp_path, samples, subtype="FLOAT")
+@pytest.mark.parametrize("rate", [8000, 11025])
+def test_samples_that_are_no_sound_are_refused_by_name(tmp_path, samples, message, rate):
+    path = wav(tmp_path, samples, rate, subtype="FLOAT")
     with pytest.raises(DataError, match=message) as refused:
         audio.read(path, 8000)
     assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize(("loudness", "message"), [(2e38, "finite samples .* too large"), (1e-45, "silence")])
+def test_what_resampling_leaves_is_refused_by_name(tmp_path, loudness, message):
+    path = wav(tmp_path, loudness * np.sin(np.arange(4000) / 5), 44100, subtype="FLOAT")
+    with pytest.raises(DataError, match=message) as refused:
+        audio.read(path, 8000)
+    assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize(("n", "rate"), [(199, 8000), (2, 44100), (1102, 44100), (50, 2_000_000)])
+def test_a_recording_too_short_for_a_word_is_refused_by_name(tmp_path, n, rate):
+    path = wav(tmp_path, noise(n), rate)
+    with pytest.raises(DataError, match=f"at least 0.025 s .* received {n:,} samples at {rate:,} Hz") as refused:
+        audio.read(path, 8000)
+    assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize(("n", "rate"), [(200, 8000), (1103, 44100)])
+def test_the_shortest_recording_fills_a_frame(tmp_path, n, rate):
+    assert len(audio.read(wav(tmp_path, noise(n), rate), 8000).waveform) in (200, 201)
 
 
 def test_a_file_that_cannot_be_opened_is_refused_by_name(tmp_path):
@@ -190,7 +214,10 @@ def filters_by_hand(setting):
 
 def power_by_hand(waveform, setting):
     n, n_fft = len(waveform), setting.n_fft
-    hann = [0.5 - 0.5 * math.cos(2 * math.pi * j / n_fft) for j in range(n_fft)]
+    win_length = setting.win_length or n_fft
+    hann = np.zeros(n_fft)
+    for j in range(win_length):
+        hann[(n_fft - win_length) // 2 + j] = 0.5 - 0.5 * math.cos(2 * math.pi * j / win_length)
     turns = np.exp(-2j * np.pi * np.outer(np.arange(n_fft // 2 + 1), np.arange(n_fft)) / n_fft)
     frames = []
     for t in range(1 + n // setting.hop_length):
@@ -206,6 +233,7 @@ def power_by_hand(waveform, setting):
 SETTINGS = [
     SMALL,
     MelSettings(sampling_rate=8000),
+    MelSettings(sampling_rate=8000, n_fft=64, win_length=50, hop_length=20, n_mels=8, f_min=60.0),
     MelSettings(sampling_rate=11025, n_fft=64, hop_length=100, n_mels=10, f_min=200.0, f_max=4000.0),
 ]
 
@@ -278,6 +306,8 @@ def test_decibels():
         ({"sampling_rate": 0}, "sampling_rate to be a whole number of at least 1, received 0"),
         ({"n_fft": 400.0}, r"n_fft to be a whole number of at least 1, received 400\.0"),
         ({"n_fft": 401}, "n_fft to be even, received 401"),
+        ({"win_length": 0}, "win_length from 1 to n_fft = 400, received 0"),
+        ({"win_length": 401}, "received 401"),
         ({"hop_length": -1}, "hop_length to be a whole number"),
         ({"n_mels": 0}, "n_mels to be a whole number"),
         ({"f_min": -1.0}, "0 <= f_min < f_max <= 8000 Hz"),

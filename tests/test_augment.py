@@ -216,7 +216,7 @@ def test_noise_has_the_power_asked_for(seed, ratio):
     [
         lambda x, rng: augment.stretch_frequencies(x, 0.0, rng),
         lambda x, rng: augment.stretch_time(x, 0.0, 0.0, rng),
-        lambda x, rng: augment.equalize(x, 0.0, rng),
+        lambda x, rng: augment.equalize(x, (0.0, 0.0, 0.0), rng),
         lambda x, rng: augment.background(x, -200, -190, rng),
         lambda x, rng: augment.mask(x, 0, 0, rng),
     ],
@@ -253,7 +253,7 @@ def test_time_is_stretched_about_its_middle_and_shifted():
 
 
 def test_equalizing_adds_one_smooth_curve_to_all_frames():
-    added = augment.equalize(SOUNDS, 4, np.random.default_rng(1)) - SOUNDS
+    added = augment.equalize(SOUNDS, (4, 4, 4), np.random.default_rng(1)) - SOUNDS
     np.testing.assert_allclose(added, np.broadcast_to(added[:, :, :1], added.shape), atol=1e-4)
     assert 2 < added.std() < 8
     # No step is as steep as the sum of the steepest that three such waves could have at once.
@@ -282,7 +282,7 @@ def test_changes_depend_on_the_generator_alone():
     for change in (
         lambda rng: augment.stretch_frequencies(SOUNDS, 0.1, rng),
         lambda rng: augment.stretch_time(SOUNDS, 0.2, 3, rng),
-        lambda rng: augment.equalize(SOUNDS, 4, rng), lambda rng: augment.background(SOUNDS, -90, -30, rng),
+        lambda rng: augment.equalize(SOUNDS, (5, 4, 3), rng), lambda rng: augment.background(SOUNDS, -90, -30, rng),
         lambda rng: augment.mask(SOUNDS, 4, 3, rng),
     ):  # fmt: skip
         before = SOUNDS.copy()

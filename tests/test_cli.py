@@ -67,7 +67,7 @@ def test_an_unknown_lab_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("MI204_FIGURES", str(tmp_path))
     with pytest.raises(SystemExit) as stop:
         cli.main(["figures", "cifar_nnc"])
-    assert "one of cifar_cnn" in stop.value.code
+    assert "one of audio_mnist, cifar_cnn" in stop.value.code
     assert "received 'cifar_nnc'" in stop.value.code
 
 

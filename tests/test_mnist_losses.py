@@ -164,7 +164,7 @@ FALLING, RISING = [0.3, 0.2, 0.1], [0.2, 0.1, 0.2]
 def test_synthesis_says_what_was_measured(curves, text):
     names = list(mnist_losses.experiments(Config()))
     runs = [made(curve, name) for name, curve in zip(names, curves, strict=True)]
-    results = Results("mnist_losses", {"seed": 0}, "MNIST", "real", {}, runs, {"parameters": 1})
+    results = Results("mnist_losses", {"n_train": 600, "n_test": 100}, "MNIST", "real", {}, runs, {"parameters": 1})
     answer = mnist_losses.synthesis(results)
     assert list(answer.table["overfitting"]) == ["yes" if curve is RISING else "no" for curve in curves]
     assert text in questions.of_lab(mnist_losses)["1.5"].render(results, "en")

@@ -103,7 +103,7 @@ WORST = {
     ),
     "train_and_test_losses": lambda k: plots.train_and_test_losses(LOSS_RUNS, best_epoch=7, **k),
     "sound": lambda k: plots.sound(
-        WAVEFORM, 8000, [plots.Spectrogram(TITLE[:30], IMAGE_OF_SOUND, np.geomspace(40, 3900, 40), 0.4)] * 2, **k
+        WAVEFORM, 8000, [plots.Spectrogram(TITLE[:30], IMAGE_OF_SOUND, np.geomspace(40, 4000, 42), 0.4)] * 2, **k
     ),
     "filter_bank": lambda k: plots.filter_bank(
         [(TITLE[:30], np.eye(40), 4000.0), ("128 filtres", np.eye(40), 8000.0)], **k
@@ -365,15 +365,15 @@ def test_train_and_test_losses():
 
 
 def test_sound_is_drawn_on_axes_of_seconds_and_hertz():
-    frequencies = np.linspace(100, 4000, 40)
+    frequencies = np.linspace(0, 4100, 42)  # filters at 100, 200, … 4000 Hz
     spectrogram = plots.Spectrogram("true", IMAGE_OF_SOUND, frequencies, 0.4)
     figure = plots.sound(WAVEFORM, 8000, [spectrogram], **frame("fr"))
     wave, image, scale = figure.axes
     np.testing.assert_allclose(wave.lines[0].get_xdata()[[0, -1]], [0, 3199 / 8000])
     assert image.get_xlim() == (0, 0.4)
     assert dict(zip([text.get_text() for text in image.get_yticklabels()], image.get_yticks(), strict=True)) == {
-        "125": pytest.approx(0.25), "250": pytest.approx(1.5), "500": pytest.approx(4),
-        "1\u202f000": pytest.approx(9), "2\u202f000": pytest.approx(19), "4\u202f000": pytest.approx(39),
+        "0": -0.5, "250": pytest.approx(1.5), "500": pytest.approx(4), "1\u202f000": pytest.approx(9),
+        "2\u202f000": pytest.approx(19), "3\u202f000": pytest.approx(29), "4\u202f000": pytest.approx(39),
     }  # fmt: skip
     np.testing.assert_allclose(image.images[0].get_array(), IMAGE_OF_SOUND - IMAGE_OF_SOUND.max())
     assert image.images[0].origin == "lower"

@@ -33,11 +33,12 @@ def test_a_run_is_known_by_settings_code_data_and_start(tmp_path):
         identity(Config(epochs=4)),
         identity(source="real"),
         identity(code=(metrics,)),
+        identity(constants=(0.5,)),
         identity(environment={"backend": "torch"}),
         identity(start=tmp_path / "a"),
         identity(start=tmp_path / "b"),
     ]
-    assert len({base, *map(studies.run_key, others)}) == 7
+    assert len({base, *map(studies.run_key, others)}) == 8
 
 
 def test_seeds_follow_one_another():

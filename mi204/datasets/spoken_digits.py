@@ -1,6 +1,7 @@
 """Free Spoken Digit Dataset: 3000 recordings of English digits, six speakers saying each of them fifty times, 8 kHz."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
@@ -18,8 +19,8 @@ SAMPLING_RATE = 8000
 
 # Not the hidden files that macOS puts beside those of a USB stick.
 _WAV = "[!.]*.[wW][aA][vV]"
-# A speaker's name may hold underscores.
-_NAME = re.compile(r"([0-9])_(.+)_([0-9]+)\.wav", re.IGNORECASE)
+# A speaker's name may hold underscores. Nine digits fit every integer.
+_NAME = re.compile(r"([0-9])_(.+)_([0-9]{1,9})\.wav", re.IGNORECASE)
 _MOST_NAMED = 5
 
 _COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
@@ -41,9 +42,10 @@ def load(data: DataChoice = "auto", folder: Path | None = None) -> AudioDataset:
     ``folder`` holds recordings to use instead of the official ones, directly or in a folder ``recordings``: wav files
     named ``digit_speaker_repetition.wav``, such as ``7_ada_0.wav``; other files are ignored. ``auto`` gives the
     procedural sample, with its notice set, only when the official recordings cannot be reached or verified; ``real``
-    raises DataError then. Raises DataError also when ``folder`` has no recordings, misnamed or unreadable ones, or two
-    of the same digit, speaker and repetition; StorageError when the cache cannot be written, SettingError for another
-    ``data``, or for ``sample`` with a ``folder``.
+    raises DataError then. Raises DataError also when ``folder`` has no recordings, misnamed or unreadable ones, two of
+    the same digit, speaker and repetition, or speakers whose names differ only by capitals or the encoding of their
+    accents: maybe one voice, which would be on both sides of a split by speaker. StorageError when the cache cannot be
+    written, SettingError for another ``data``, or for ``sample`` with a ``folder``.
     """
     from mi204.datasets import _voices
 
@@ -76,8 +78,16 @@ def _own(folder: Path) -> AudioDataset:
             f"Expected in {folder} wav files named digit_speaker_repetition.wav, such as 7_ada_0.wav, received "
             f"{', '.join(misnamed[:_MOST_NAMED])}{others}. Rename them or take them away."
         )
+    spellings: dict[str, Path] = {}
     known: dict[tuple[int, str, int], Path] = {}
     for file in files:
+        speaker = _meaning(file)[1]
+        first = spellings.setdefault(unicodedata.normalize("NFC", speaker.casefold()), file)
+        if speaker != _meaning(first)[1]:
+            raise DataError(
+                "Expected speakers' names that differ by more than capitals or the encoding of their accents, received "
+                f"{first} and {file}. Spell both alike if they are of one speaker; else rename one of the speakers."
+            )
         first = known.setdefault(_meaning(file), file)
         if first is not file:
             raise DataError(

@@ -44,6 +44,7 @@ def decibel_mel_spectrogram(settings: MelSettings) -> Any:
         spectrogram = torchaudio.transforms.MelSpectrogram(
             sample_rate=settings.sampling_rate,
             n_fft=settings.n_fft,
+            win_length=settings.win_length,
             hop_length=settings.hop_length,
             n_mels=settings.n_mels,
             f_min=settings.f_min,

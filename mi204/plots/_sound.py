@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from mi204.language import Language, word
 from mi204.plots._frame import COLOURS, finish, localised, new_figure, styled
 
-_HERTZ = (0, 125, 250, 500, 1000, 2000, 4000, 8000, 16000)
+_HERTZ = (0, 250, 500, 1000, 2000, 3000, 4000, 6000, 8000, 16000)
 _SHOWN_RANGE = 80.0
 """Decibels under the loudest point that a spectrogram shows."""
 
@@ -22,7 +22,7 @@ class Spectrogram(NamedTuple):
     decibels: np.ndarray
     """(n_mels, frames)"""
     frequencies: np.ndarray
-    """Centre of each filter in Hz, (n_mels,)."""
+    """In Hz: the lower edge of the first filter, the centre of each, the upper edge of the last, (n_mels + 2,)."""
     seconds: float
     """Duration of the sound."""
 
@@ -47,7 +47,7 @@ def sound(
     axes.set_ylabel(word("amplitude", language).capitalize())
     for panel, spectrogram in zip(below.subplots(1, len(spectrograms), squeeze=False)[0], spectrograms, strict=True):
         loudest = spectrogram.decibels.max()
-        n_mels = len(spectrogram.frequencies)
+        n_mels = len(spectrogram.decibels)
         shown = panel.imshow(
             spectrogram.decibels - loudest, origin="lower", aspect="auto", cmap="inferno", vmin=-_SHOWN_RANGE, vmax=0,
             extent=(0, spectrogram.seconds, -0.5, n_mels - 0.5),
@@ -63,11 +63,9 @@ def sound(
 
 def _name_rows(axes: Axes, frequencies: np.ndarray, language: Language) -> None:
     """Put round frequencies where their filters are."""
-    # The last filter reaches as far above its centre as the one before lies below.
-    edges = np.append(frequencies, 2 * frequencies[-1] - frequencies[-2])
-    named = [hertz for hertz in _HERTZ if edges[0] <= hertz <= edges[-1] + 1e-6 * edges[-1]]
-    rows = np.interp(named, edges, np.arange(len(edges)))
-    axes.set_ylim(-0.5, len(edges) - 1)
+    rows = np.array([-0.5, *range(len(frequencies) - 2), len(frequencies) - 2.5])
+    named = [hertz for hertz in _HERTZ if frequencies[0] <= hertz <= frequencies[-1]]
+    rows = np.interp(named, frequencies, rows)
     axes.set_yticks(rows, [localised(f"{hertz:,}", language) for hertz in named])
 
 

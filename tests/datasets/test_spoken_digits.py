@@ -221,7 +221,8 @@ def test_what_was_done_to_own_recordings_is_told(tmp_path):
 @pytest.mark.parametrize(
     "name",
     ["zero_a_0.wav", "a_0.wav", "0_a.wav", "0__0.wav", "10_a_0.wav", "-1_a_0.wav", "0_a_x.wav", "0_a_-1.wav",
-     "0_a_1 (copy).wav", "0-a-1.wav", "٣_a_0.wav", "0_a_٣.wav", "0_a_0.wav.wav"],
+     "0_a_1 (copy).wav", "0-a-1.wav", "٣_a_0.wav", "0_a_٣.wav", "0_a_0.wav.wav",
+     "0_a_1234567890.wav", f"0_a_{'9' * 30}.wav"],
 )  # fmt: skip
 @pytest.mark.parametrize("data", ["real", "auto"])
 def test_misnamed_recordings_are_refused(data, name, tmp_path):
@@ -249,6 +250,28 @@ def test_two_recordings_of_the_same_are_refused(twin, tmp_path):
         spoken_digits.load("auto", tmp_path)
     assert str(tmp_path / twin) in str(caught.value)
     assert str(tmp_path / "0_bea_2.wav") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Ada", "ada"), ("Zo\u00e9", "Zoe\u0301"), ("\u00c9va", "e\u0301va"), ("Strauß", "STRAUSS")],
+    ids=["capital", "accent", "both", "ß"],
+)
+@pytest.mark.parametrize("data", ["real", "auto"])
+def test_one_voice_under_two_spellings_is_refused(data, one, other, tmp_path):
+    """A split by speaker would put it on both sides."""
+    first, second = tmp_path / f"3_{one}_0.wav", tmp_path / f"4_{other}_1.wav"
+    for file in (first, second):
+        file.write_bytes(wav("3_a_0.wav"))
+    with pytest.raises(DataError, match="differ by more than capitals or the encoding of their accents") as caught:
+        spoken_digits.load(data, tmp_path)
+    assert f"received {first} and {second}. Spell both alike" in str(caught.value)
+
+
+def test_largest_number_of_a_repetition_is_read(tmp_path):
+    put(tmp_path, "7_x_0.wav")
+    (tmp_path / "7_x_0.wav").rename(tmp_path / "7_x_999999999.wav")
+    assert spoken_digits.load("real", tmp_path).repetitions.tolist() == [999_999_999]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""Time an epoch of the networks of handout 000 on each backend, by turns: python tests/benchmark_perception.py
+
+Each round starts one process per installed backend, so that a busy machine is busy for all. An epoch is 938 steps of 64
+images (MNIST) and 45 steps of 50 spectrograms (spoken digits), trained by ``training.fit``; the first, which compiles,
+is not timed. Of MNIST's 938 steps only 100 are run, and the time is scaled.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+ROUNDS = 3
+STEPS = 100
+
+
+def child() -> None:
+    import keras
+    import numpy as np
+
+    from labs import audio_mnist, mnist_losses
+    from mi204 import training
+
+    rng = np.random.default_rng(0)
+    for lab, shape, n, batch_size, scale in (
+        (mnist_losses, (28, 28, 1), 64 * STEPS, 64, 938 / STEPS),
+        (audio_mnist, (128, 241, 1), 2250, 50, 1),
+    ):
+        x = rng.normal(size=(n, *shape)).astype(np.float32)
+        y = np.eye(10, dtype=np.float32)[rng.integers(0, 10, n)]
+        with tempfile.TemporaryDirectory() as folder:
+            history = training.fit(
+                lab.build_model(lab.Config()), (x, y), (x[:10], y[:10]), optimizer=keras.optimizers.SGD(1e-3),
+                loss=keras.losses.CategoricalCrossentropy(from_logits=True), batch_size=batch_size, epochs=2, seed=0,
+                folder=Path(folder),
+            )  # fmt: skip
+        print(scale * history.epoch_seconds[-1])
+
+
+def main() -> None:
+    backends = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
+    rounds = {name: [] for name in backends}
+    for _ in range(ROUNDS):
+        for name in backends:
+            finished = subprocess.run(
+                [sys.executable, __file__, "child"], env={**os.environ, "KERAS_BACKEND": name},
+                capture_output=True, text=True, check=True,
+            )  # fmt: skip
+            rounds[name].append([float(line) for line in finished.stdout.split()])
+            print(name, *(f"{seconds:.1f} s" for seconds in rounds[name][-1]), flush=True)
+    print("\nmedian of", ROUNDS, "rounds: seconds per epoch, MNIST and spoken digits")
+    for name, seconds in rounds.items():
+        print(f"{name:12}", *(f"{median(column):8.1f}" for column in zip(*seconds, strict=True)))
+
+
+if __name__ == "__main__":
+    child() if sys.argv[1:] == ["child"] else main()
