@@ -22,7 +22,7 @@ def tiny_data():
     return ImageDataset(
         name="random", source="sample", notice="", classes=mnist.CLASSES,
         x_train=rng.integers(0, 256, (130, 28, 28, 1), dtype=np.uint8), y_train=rng.integers(0, 10, 130),
-        x_test=rng.integers(0, 256, (80, 28, 28, 1), dtype=np.uint8), y_test=rng.integers(0, 10, 80),
+        x_test=rng.integers(0, 256, (300, 28, 28, 1), dtype=np.uint8), y_test=rng.integers(0, 10, 300),
     )  # fmt: skip
 
 
@@ -110,8 +110,8 @@ def test_a_batch_larger_than_the_smaller_set():
 
 
 def test_measured_losses_are_means_over_whole_sets_without_dropout(tiny_data, tmp_path):
-    """From the weights that training saves, in numpy; 120 and 70 are no multiples of any batch."""
-    config = replace(TINY, epochs=1)
+    """From the weights that training saves, in numpy; 280 images are measured in batches of 250 and 30."""
+    config = replace(TINY, epochs=1, n_test=280)
     run = mnist_losses.train(config, tiny_data, tmp_path)
     model = mnist_losses.build_model(config)
     model.load_weights(tmp_path / "best.keras")
@@ -148,6 +148,30 @@ def test_verdict_says_from_which_epoch_and_by_how_much():
     assert mnist_losses.overfits(found)
     assert not mnist_losses.overfits(mnist_losses.verdict([made([0.3, 0.1, 0.104])]))
     assert mnist_losses.verdict([made([0.3, 0.2, 0.1])])["rise"] == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "study"), [("1.1", "base"), ("1.2", "swapped"), ("1.3", "swapped_no_dropout"), ("1.4", "no_dropout")]
+)
+@pytest.mark.parametrize(("curve", "text"), [([0.3, 0.1, 0.2], "overfit"), ([0.3, 0.2, 0.1], "no_overfit")])
+def test_each_experiment_is_judged_by_its_own_test_loss(number, study, curve, text):
+    runs = [made(curve if name == study else [0.6, 0.5, 0.4], name) for name in mnist_losses.experiments(Config())]
+    results = Results("mnist_losses", vars(Config()), "MNIST", "real", {}, runs, {"parameters": 1})
+    answer = questions.of_lab(mnist_losses)[number].function(results)
+    assert answer.texts[-1] == text
+    assert answer.values["last_test"] == pytest.approx(curve[-1])
+    if number == "1.2":
+        assert answer.values["times"] == pytest.approx(curve[-1] / 0.4)
+    if number in ("1.3", "1.4"):
+        assert answer.values["dropout_test"] == pytest.approx(0.4)  # of the experiment that differs by dropout alone
+
+
+def test_what_training_shows_of_itself_misleads_only_above_the_test_loss():
+    for running, misleads in ((0.5, True), (0.05, False)):
+        run = made([0.3, 0.2, 0.1])
+        run.history["running_loss"] = [running] * 3
+        results = Results("mnist_losses", vars(Config()), "MNIST", "real", {}, [run], {"parameters": 1})
+        assert ("running_above" in mnist_losses.base(results).texts) == misleads
 
 
 FALLING, RISING = [0.3, 0.2, 0.1], [0.2, 0.1, 0.2]

@@ -20,7 +20,7 @@ SAMPLING_RATE = 8000
 # Not the hidden files that macOS puts beside those of a USB stick.
 _WAV = "[!.]*.[wW][aA][vV]"
 # A speaker's name may hold underscores. Nine digits fit every integer.
-_NAME = re.compile(r"([0-9])_(.+)_([0-9]{1,9})\.wav", re.IGNORECASE)
+_NAME = re.compile(r"([0-9])_([^$]+)_([0-9]{1,9})\.wav", re.IGNORECASE)
 _MOST_NAMED = 5
 
 _COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"

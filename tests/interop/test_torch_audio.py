@@ -69,7 +69,11 @@ def test_decibels_equal_those_of_torchaudio_in_double_precision(name, rate):
 @needs_torchaudio
 @pytest.mark.parametrize(
     "setting",
-    [MelSettings(), MelSettings(8000), MelSettings(22050, n_fft=512, hop_length=160, n_mels=64, f_min=50, f_max=7600, win_length=400)],
+    [
+        MelSettings(),
+        MelSettings(8000),
+        MelSettings(22050, n_fft=512, win_length=400, hop_length=160, n_mels=64, f_min=50, f_max=7600),
+    ],
 )
 def test_filters_equal_those_of_torchaudio_as_far_as_it_computes_them(setting):
     filters = torch_audio.decibel_mel_spectrogram(setting)[0].mel_scale.fb.numpy().T
