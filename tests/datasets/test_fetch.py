@@ -688,7 +688,9 @@ def test_tampered_files_are_never_used(have, contents, cache, tmp_path, caplog):
     assert files_under(cache) - {"things.tar.gz"} == KEPT
 
 
-@pytest.mark.parametrize("archive", [b"not a tar", made_on_demand()[:60], made_on_demand()[:120]])
+@pytest.mark.parametrize(
+    "archive", [b"not a tar", made_on_demand()[:60], made_on_demand()[:120]], ids=["not a tar", "header", "start"]
+)
 def test_download_made_on_demand_that_is_cut_off_leaves_nothing(archive, cache, tmp_path):
     put(tmp_path / "site/things.tar.gz", archive)
     with served(tmp_path / "site") as address:
