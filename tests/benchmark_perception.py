@@ -25,15 +25,17 @@ def child() -> None:
     from mi204 import training
 
     rng = np.random.default_rng(0)
-    for lab, shape, n, batch_size, scale in (
-        (mnist_losses, (28, 28, 1), 64 * STEPS, 64, 938 / STEPS),
-        (audio_mnist, (128, 241, 1), 2250, 50, 1),
+    adadelta = keras.optimizers.Adadelta(1.0, rho=0.9, epsilon=1e-6)
+    momentum = training.build_optimizer("momentum", 0.001, momentum=0.9)
+    for lab, optimizer, shape, n, batch_size, scale in (
+        (mnist_losses, adadelta, (28, 28, 1), 64 * STEPS, 64, 938 / STEPS),
+        (audio_mnist, momentum, (128, 241, 1), 2250, 50, 1),
     ):
         x = rng.normal(size=(n, *shape)).astype(np.float32)
         y = np.eye(10, dtype=np.float32)[rng.integers(0, 10, n)]
         with tempfile.TemporaryDirectory() as folder:
             history = training.fit(
-                lab.build_model(lab.Config()), (x, y), (x[:10], y[:10]), optimizer=keras.optimizers.SGD(1e-3),
+                lab.build_model(lab.Config()), (x, y), (x[:10], y[:10]), optimizer=optimizer,
                 loss=keras.losses.CategoricalCrossentropy(from_logits=True), batch_size=batch_size, epochs=2, seed=0,
                 folder=Path(folder),
             )  # fmt: skip
