@@ -87,7 +87,7 @@ def train_all(
     its ``config.epochs``. ``progress`` shows one bar over the epochs of all runs.
     """
     runs, epochs = [], 0
-    with tqdm(total=sum(config.epochs for *_, config in plan), unit="epoch", disable=not progress) as bar:
+    with tqdm(total=sum(config.epochs for *_, config in plan), unit="epoch", disable=not (progress and plan)) as bar:
         for study, setting, config in plan:
             bar.set_description(study if study == setting else f"{study} {setting}")
 

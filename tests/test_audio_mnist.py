@@ -273,7 +273,7 @@ def test_what_was_done_to_files_is_said(tiny_data):
     assert "longer than" not in text
     long = replace(tiny_data.spoken, waveforms=(np.tile(tone(0, 0, 0), 4), *tiny_data.spoken.waveforms[1:]))
     results = audio_mnist.run(replace(TINY, questions=("2.2",)), tiny_data._replace(spoken=long))
-    assert "1 recordings are longer than 0.5 s" in questions.of_lab(audio_mnist)["2.2"].render(results, "en")
+    assert "1 recording(s) are longer than 0.5 s" in questions.of_lab(audio_mnist)["2.2"].render(results, "en")
 
 
 def test_own_recordings_are_another_run(tiny_data, tmp_path):
