@@ -610,7 +610,6 @@ def _describe_split(results: Results, config: Config, material: Material) -> Non
     """Keep what the random split and the course's blocks make of the recordings."""
     spoken, (train, test) = material.digits.spoken, material.split(config)
     x_train, x_test = centred(material.course_images, train, test)
-    before = material.course_images[train]
     results.values |= {
         "split": {
             name: {speaker: int(np.sum(spoken.speakers[side] == speaker)) for speaker in results.values["speakers"]}
@@ -618,11 +617,11 @@ def _describe_split(results: Results, config: Config, material: Material) -> Non
         },
         "files": {name: [spoken.files[i] for i in side] for name, side in (("train", train), ("test", test))},
         "images": {
-            "mean_before": float(before.mean(dtype=np.float64)),
+            "mean_before": float(material.course_images[train].mean(dtype=np.float64)),
             "mean_after": float(x_train.mean(dtype=np.float64)),
             "test_mean_after": float(x_test.mean(dtype=np.float64)),
             "deviation": float(x_train.std(dtype=np.float64)),
-            "silence": float(np.mean(before == before.min())),
+            "silence": float(np.mean(x_train == x_train.min())),
         },
         "layers": models.describe(build_model(replace(config, model="course"))),
     }
@@ -901,7 +900,7 @@ def multimodal(results: Results) -> Answer:
         **means["both_degraded"],
         **{f"gain_{name}": gain for name, gain in gains.items()},
         "errors": 100 * (1 - max(means["clean"].values())),
-        "best": Word(max(("early", "late"), key=lambda model: means["both_degraded"][model])),
+        "best": Word(f"network_{max(('early', 'late'), key=means['both_degraded'].get)}"),
         "chance": chance, "n_measured": n_measured, "speaker": results.values["speakers"][-1],
         **{name: config[name] for name in ("n_pairs", "n_test_pairs", "pair_epochs", "signal_to_noise", "occlusion")},
     }  # fmt: skip

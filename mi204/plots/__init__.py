@@ -5,12 +5,12 @@ Figures are 7 inches wide (a page) unless their function says otherwise, so that
 """
 
 from mi204.plots._album import Album
-from mi204.plots._bars import bars, class_accuracies
+from mi204.plots._bars import bars, class_accuracies, distributions
 from mi204.plots._curves import learning_curves, quantity, study, train_and_test_losses
 from mi204.plots._graph import model_graph
 from mi204.plots._images import examples, feature_maps, heat_map, maps_over_epochs, standardised, summed_masks
 from mi204.plots._matrices import confusion_matrix
-from mi204.plots._sound import Spectrogram, distributions, filter_bank, sound
+from mi204.plots._sound import Spectrogram, filter_bank, sound
 
 __all__ = [
     "Album",

@@ -89,22 +89,3 @@ def filter_bank(
         axes.set_ylabel(word("weight", language).capitalize())
     axes.set_xlabel(f"{word('frequency', language).capitalize()} (Hz)")
     return finish(figure, language)
-
-
-@styled
-def distributions(
-    panels: Sequence[dict[str, np.ndarray]], *, ylabel: str, title: str, footer: str, language: Language
-) -> Figure:
-    """Draw a box per name and panel: the quartiles of its values, whiskers to the least and the greatest."""
-    figure = new_figure(3.4, title=title, footer=footer)
-    for axes, groups in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
-        axes.boxplot(
-            list(groups.values()), whis=(0, 100), widths=0.6, patch_artist=True,
-            boxprops={"facecolor": COLOURS[6]}, medianprops={"color": "black"},
-        )  # fmt: skip
-        long = sum(map(len, groups)) > 30
-        look = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if long else {}
-        axes.set_xticks(range(1, len(groups) + 1), list(groups), **look)
-        axes.grid(axis="y")
-    figure.axes[0].set_ylabel(ylabel)
-    return finish(figure, language)
