@@ -134,7 +134,7 @@ def split(config: Config, data: ImageDataset) -> dict[str, tuple[np.ndarray, np.
             )
         x = ((images[:wanted] / np.float32(255) - MEAN) / DEVIATION).astype(np.float32)
         subsets[name] = x, one_hot(labels[:wanted], N_CLASSES)
-    return dict(zip(("train", "test"), (subsets["test"], subsets["train"]), strict=True)) if config.swapped else subsets
+    return {"train": subsets["test"], "test": subsets["train"]} if config.swapped else subsets
 
 
 # %% [markdown]

@@ -224,6 +224,16 @@ def test_conditions_degrade_what_they_say(material):
         assert (tests[name][..., 1] != tests["clean"][..., 1]).any() == sound_differs
 
 
+def test_pairs_to_look_at_are_hidden_more_and_more(tiny_data):
+    white = replace(tiny_data.written, x_test=np.full_like(tiny_data.written.x_test, 255))
+    results = audio_mnist.run(replace(TINY, questions=("2.7",)), tiny_data._replace(written=white))
+    images = results.arrays["pair_images"].astype(int)
+    assert images.shape == (3, 4, 28, 28, 1)
+    first, second, third = (images[:, 0] - images[:, 1]).sum(axis=(1, 2, 3))
+    assert 0 < first <= second <= third
+    assert first < third
+
+
 @pytest.mark.parametrize(("name", "uses"), [("image", (0,)), ("sound", (1,)), ("early", (0, 1)), ("late", (0, 1))])
 def test_a_network_for_pairs_looks_at_its_modalities_alone(name, uses):
     model = audio_mnist.build_model(replace(TINY, model=name))
@@ -293,7 +303,7 @@ def test_written_digits_are_named_where_they_are_used(tiny_data):
 
 
 def made(study, setting, **measures):
-    history = {name: [0.5, 0.4] for name in ("running_loss", "train_loss", "test_loss")}
+    history = {name: [0.5, 0.4] for name in ("running_loss", "train_loss", "test_loss")} | {"train_accuracy": [0.5, 1]}
     return Run(study, setting, 0, 50, 75_220, history, [1.0, 1.0], measures)
 
 
@@ -305,6 +315,18 @@ def test_the_leak_is_told_from_chance(unseen, text):
     values = {"split": {"train": {"ada": 75}, "test": {"ada": 500}}, "speakers": ["ada"]}
     results = Results("audio_mnist", {}, "tones", "real", {}, runs, values)
     assert text in questions.of_lab(audio_mnist)["2.4"].render(results, "en")
+
+
+def test_a_network_that_has_not_started_says_nothing_about_voices():
+    runs = [made("random", "course", clean=0.95), made("speakers", "ada", clean=0.1), made("ours", "ada", clean=0.9)]
+    runs[1].history["train_accuracy"] = [0.1, 0.12]
+    values = {"split": {"train": {"ada": 900}, "test": {"ada": 300}}, "speakers": ["ada"]}
+    results = Results("audio_mnist", {}, "tones", "real", {}, runs, values)
+    text = questions.of_lab(audio_mnist)["2.4"].render(results, "en")
+    assert "1 of the 2 trainings of this network never left chance" in text
+    assert "flatters" not in text
+    runs[1].history["train_accuracy"] = [0.1, 0.2]
+    assert "flatters the network by 85.0 points" in questions.of_lab(audio_mnist)["2.4"].render(results, "en")
 
 
 def test_the_hardest_speaker_and_the_means(tiny_data):

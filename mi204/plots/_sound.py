@@ -81,8 +81,10 @@ def filter_bank(
     for axes, (label, filters, highest) in zip(figure.subplots(len(banks), squeeze=False)[:, 0], banks, strict=True):
         hertz = np.linspace(0, highest, filters.shape[1])
         for row, weights in enumerate(filters):
-            look = {"color": COLOURS[row // 8 % 6], "linewidth": 1.4} if row % 8 == 0 else {"color": "#cccccc"}
-            axes.plot(hertz, weights, zorder=2 - (row % 8 > 0), **{"linewidth": 0.5, **look})
+            if row % 8 == 0:
+                axes.plot(hertz, weights, color=COLOURS[row // 8 % 6], linewidth=1.4, zorder=2)
+            else:
+                axes.plot(hertz, weights, color="#cccccc", linewidth=0.5, zorder=1)
         axes.set_title(label)
         axes.set_xlim(0, highest)
         axes.set_ylim(bottom=0)
