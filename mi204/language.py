@@ -3,6 +3,8 @@
 import numbers
 import string
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -49,3 +51,17 @@ def fill(template: str, values: dict[str, Any], language: Language) -> str:
     """
     values = {key: translated(value, language) for key, value in values.items()}
     return (_French() if language == "fr" else string.Formatter()).vformat(template, (), values)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A sentence in both languages, whose ``{name:format}`` are filled with ``values`` when it is written."""
+
+    en: str
+    fr: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def written(self, language: Language) -> str:
+        """Write the sentence in a language; without values, its braces are braces."""
+        template = self.fr if language == "fr" else self.en
+        return fill(template, dict(self.values), language) if self.values else template
