@@ -1,6 +1,7 @@
 """Measures of a trained network, from arrays."""
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 from sklearn import metrics
@@ -59,6 +60,22 @@ def rise(loss: Sequence[float]) -> float:
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
     """Give the mean and the sample standard deviation (n - 1); the latter is NaN for a single value."""
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def wilson_interval(n_right: np.ndarray | int, n: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
+    """Give the 95 % interval (low, high) of the share ``p = n_right / n``, by Wilson's score; numbers, or arrays.
+
+    ``(p + z² / 2n ± z sqrt(p (1 - p) / n + z² / 4n²)) / (1 + z² / n)``, z = 1.96: within 0..1, also where ``n_right``
+    is 0 or ``n``. NaN where ``n`` is 0.
+    """
+    n = np.asarray(n, dtype=np.float64)
+    z = NormalDist().inv_cdf(0.975)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share, squared = n_right / n, z**2 / n
+        middle = (share + squared / 2) / (1 + squared)
+        half = z * np.sqrt(share * (1 - share) / n + squared / (4 * n)) / (1 + squared)
+    # Exact at the ends, where rounding would leave the share itself outside.
+    return np.where(share == 0, 0.0, middle - half), np.where(share == 1, 1.0, middle + half)
 
 
 def chance_difference(accuracy: float, n_images: int) -> float:

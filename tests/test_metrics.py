@@ -113,3 +113,21 @@ def test_chance_difference_is_rarely_exceeded_by_two_equal_networks():
     first, second = rng.binomial(1000, 0.8, (2, 20_000)) / 1000
     exceeded = np.mean(np.abs(first - second) > metrics.chance_difference(0.8, 1000))
     assert exceeded == pytest.approx(0.0455, abs=0.01)  # of a normal distribution, beyond 2 sd
+
+
+@given(n=st.integers(1, 10_000), share=st.floats(0, 1))
+def test_the_ends_of_wilsons_interval_lie_1_96_standard_errors_from_the_share(n, share):
+    """An end is the true share ``q`` of which the measured one is just 1.96 standard errors away."""
+    n_right = round(share * n)
+    low, high = metrics.wilson_interval(n_right, n)
+    assert 0 <= low <= n_right / n <= high <= 1
+    for end, sign in ((low, 1), (high, -1)):
+        if end not in (0, 1):
+            error = math.sqrt(end * (1 - end) / n)
+            assert n_right / n - end == pytest.approx(sign * 1.959964 * error, rel=1e-4, abs=1e-9)
+
+
+def test_wilsons_interval_of_arrays_none_of_it_for_no_example():
+    low, high = metrics.wilson_interval(np.array([0, 8, 10, 0]), np.array([10, 10, 10, 0]))
+    np.testing.assert_allclose(low, [0, 0.4902, 0.7225, math.nan], atol=1e-4)
+    np.testing.assert_allclose(high, [0.2775, 0.9433, 1, math.nan], atol=1e-4)
