@@ -38,6 +38,7 @@ from mi204 import (
     cli,
     metrics,
     models,
+    packages,
     paths,
     plots,
     preprocessing,
@@ -573,14 +574,14 @@ def _identity(config: Config, material: Material) -> dict:
               build_model, course_network, our_network, pair_network, _reader, task, another_voice, centred, Pairs,
               draw_pairs, train),
         constants=(COURSE_MEL, OUR_MEL, OUR_FRAMES, SMALL_MEL, SIDE, N_NOISES),
-        environment=backend.environment() | {"librosa": backend.version("librosa")},
+        environment=backend.environment() | {"librosa": packages.version("librosa")},
     )  # fmt: skip
 
 
 def _describe(results: Results, config: Config, material: Material) -> None:
     """Keep the packages, and the measures of all recordings and the images of some."""
     spoken = material.digits.spoken
-    versions = {name: backend.version(name) for name in (*PACKAGES, results.environment["backend"])}
+    versions = {name: packages.version(name) for name in (*PACKAGES, results.environment["backend"])}
     results.values |= {
         "packages": versions,
         "recordings": [

@@ -35,6 +35,7 @@ from mi204 import (
     losses,
     metrics,
     models,
+    packages,
     paths,
     plots,
     preprocessing,
@@ -343,7 +344,7 @@ def run(
     )
     needed = {name for question in chosen for name in question.needs}
     if config.engine == "torch":
-        backend.require("torch", "--engine keras")
+        packages.require("torch", "--engine keras")
     data = load_data(config) if data is None else data
     subsets = split(config, data)
     results = Results(
@@ -389,7 +390,7 @@ def _environment(config: Config) -> dict[str, str]:
     """Describe where numbers were measured; the Trainer needs torch, whatever the backend of Keras."""
     if config.engine == "keras":
         return backend.environment()
-    return {**backend.environment(), "backend": "torch (Trainer)", "torch": backend.version("torch")}
+    return {**backend.environment(), "backend": "torch (Trainer)", "torch": packages.version("torch")}
 
 
 def _networks() -> dict[str, dict]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mi204 import backend, paths
+from mi204 import packages, paths
 from mi204.errors import DataError, SettingError
 
 _LEAST_POWER = 1e-10
@@ -101,7 +101,7 @@ def decode(path: Path) -> tuple[np.ndarray, int]:
     header gives 0xFFFFFFFF for the length, holds all that follows; one whose header gives 0 holds nothing. Raises
     DataError naming the file when it cannot be opened, is no (RIFF) wav, has no samples, or fewer than its header says.
     """
-    backend.require("soundfile")
+    packages.require("soundfile")
     import soundfile
 
     path = Path(path)
@@ -330,7 +330,7 @@ def word_images(waveforms: Sequence[np.ndarray], settings: MelSettings, n_frames
 
 def _key(sounds: list[np.ndarray], settings: MelSettings, window: int) -> str:
     """Name spectrograms by all that they depend on: the sounds, the settings, this code and what it calls."""
-    versions = {name: backend.version(name) for name in ("librosa", "numpy", "scipy")}
+    versions = {name: packages.version(name) for name in ("librosa", "numpy", "scipy")}
     code = inspect.getsource(sys.modules[__name__])
     key = hashlib.sha256(json.dumps([asdict(settings), window, versions, code]).encode())
     for sound in sounds:
@@ -364,7 +364,7 @@ def _seal(key: str, content: bytes | memoryview) -> bytes:
 
 
 def _librosa():
-    backend.require("librosa")
+    packages.require("librosa")
     import librosa
 
     return librosa

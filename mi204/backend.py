@@ -4,8 +4,6 @@ Nothing is imported before it is needed, so that a missing backend can be named 
 """
 
 import atexit
-import importlib.metadata
-import importlib.util
 import itertools
 import json
 import logging
@@ -13,26 +11,53 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mi204 import packages
 from mi204.errors import SettingError
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
+SETTINGS = {"image_data_format": "channels_last", "floatx": "float32", "epsilon": "1e-07", "dtype_policy": "float32"}
+"""Keras' global settings as the labs need them, whatever a user's keras.json says."""
+
+
 def chosen() -> str:
-    """Give the backend that Keras will use: ``$KERAS_BACKEND``, else Keras' own configuration, else tensorflow."""
-    if os.environ.get("KERAS_BACKEND"):
-        return os.environ["KERAS_BACKEND"]
-    configuration = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
+    """Give the backend that Keras will use: ``$KERAS_BACKEND``, else Keras' own configuration, else tensorflow.
+
+    Raises SettingError for a configuration at which Keras would stop.
+    """
+    configured = _configuration().get("backend", "tensorflow")
+    return os.environ.get("KERAS_BACKEND", "").strip() or configured
+
+
+def _configuration() -> dict[str, Any]:
+    """Give what stands in keras.json; nothing where there is none, or what is no JSON, as Keras takes it."""
+    path = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
     try:
-        return json.loads(configuration.read_text(encoding="utf-8"))["backend"]
-    except (OSError, ValueError, KeyError):
-        return "tensorflow"
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    accepted = {
+        "floatx": lambda value: value in ("float16", "float32", "float64"),
+        "epsilon": lambda value: isinstance(value, float),
+        "image_data_format": lambda value: value in ("channels_first", "channels_last"),
+    }
+    if isinstance(found, dict) and all(accepts(found[name]) for name, accepts in accepted.items() if name in found):
+        return found
+    raise SettingError(
+        "Expected in {path} the settings of Keras, such as {{\"backend\": \"jax\"}}, received {found}: "
+        "correct or delete the file.",
+        "Réglages de Keras, comme {{\"backend\": \"jax\"}}, attendus dans {path}, {found} reçu : "
+        "corriger ou supprimer le fichier.",
+        path=path,
+        found=json.dumps(found),
+    )
 
 
 def prepare() -> None:
@@ -43,10 +68,15 @@ def prepare() -> None:
     name = chosen()
     if name not in BACKENDS:
         raise SettingError(
-            f"Expected the backend to be one of {', '.join(BACKENDS)}, received {name!r}. "
-            "Set the environment variable KERAS_BACKEND to one of them, or unset it."
+            "Expected the backend to be one of {choices}, received {name!r}. "
+            "Set the environment variable KERAS_BACKEND to one of them, or unset it.",
+            "Backend parmi {choices} attendu, {name!r} reçu. "
+            "Donner à la variable d'environnement KERAS_BACKEND l'un d'eux, ou la supprimer.",
+            choices=", ".join(BACKENDS),
+            name=name,
         )
-    require(name, f"KERAS_BACKEND={' or '.join(other for other in BACKENDS if other != name)}")
+    packages.require(name, ", ".join(f"KERAS_BACKEND={other}" for other in BACKENDS if other != name))
+    os.environ["KERAS_BACKEND"] = name  # without the spaces that Keras would not forgive
     if name == "jax":
         # The networks of a study are often the same: XLA compiles each once for this process, not once per training.
         folder = tempfile.mkdtemp(prefix="mi204-jax-")
@@ -58,18 +88,26 @@ def prepare() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
-def require(name: str, alternative: str = "") -> None:
-    """Prove that a package is installed: a backend, or one that an extra brings.
+def use_our_settings() -> None:
+    """Give Keras' global settings the values of ``SETTINGS``: a user's keras.json must not change a lab."""
+    import keras
 
-    Raises SettingError saying which extra to install, or which ``alternative`` to choose, where there is one.
-    """
-    if importlib.util.find_spec(name) is None:
-        extra = {"tensorflow": ".", "librosa": '".[audio]"', "soundfile": '".[audio]"'}.get(name, f'".[{name}]"')
-        raise SettingError(
-            f"Expected {name} to be installed, but Python does not find it. "
-            f"Install it with: pip install -e {extra} (in the project's folder)"
-            + (f", or choose another: {alternative}." if alternative else ".")
-        )
+    keras.config.set_image_data_format(SETTINGS["image_data_format"])
+    keras.config.set_floatx(SETTINGS["floatx"])
+    keras.config.set_epsilon(float(SETTINGS["epsilon"]))
+    keras.config.set_dtype_policy(SETTINGS["dtype_policy"])
+
+
+def keras_settings() -> dict[str, str]:
+    """Read Keras' global settings, on which every network depends: the names of ``SETTINGS``, their present values."""
+    import keras
+
+    return {
+        "image_data_format": keras.config.image_data_format(),
+        "floatx": keras.config.floatx(),
+        "epsilon": str(keras.config.epsilon()),
+        "dtype_policy": keras.config.dtype_policy().name,
+    }
 
 
 def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
@@ -78,67 +116,63 @@ def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
     ``function`` takes a tensor of the backend and returns a scalar tensor made with ``keras.ops`` and Keras layers.
     A function that does not depend on ``x`` has gradient zero. Raises ValueError when its value is not a scalar.
     """
-    import keras
 
-    def scalar(tensor):
-        value = function(tensor)
+    def scalar(tensors):
+        value = function(tensors[0])
         if tuple(value.shape) != ():
             raise ValueError(f"Expected function(x) to be a scalar, received shape {tuple(value.shape)}: sum it first.")
         return value
 
-    tensor = keras.ops.convert_to_tensor(x)
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow
-
-        with tensorflow.GradientTape() as tape:
-            tape.watch(tensor)
-            value = scalar(tensor)
-        slope = tape.gradient(value, tensor, unconnected_gradients=tensorflow.UnconnectedGradients.ZERO)
-    elif keras.backend.backend() == "jax":
-        import jax
-
-        slope = jax.grad(scalar)(tensor)
-    else:
-        import torch
-
-        with torch.enable_grad():
-            tensor = tensor.detach().clone().requires_grad_()
-            value = scalar(tensor)
-            slope = torch.autograd.grad(value, tensor, allow_unused=True)[0] if value.requires_grad else None
-        slope = torch.zeros_like(tensor) if slope is None else slope
-    return keras.ops.convert_to_numpy(slope)
+    return _slopes(scalar, [x])[0]
 
 
 def weight_gradients(model: Any, loss: Callable, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     """Differentiate the mean of ``loss(y, model(x))`` with respect to each trainable weight of a Keras model.
 
-    The model runs as in training. During ``Model.fit`` the weights are those of the last finished step.
+    The model runs as in training, but nothing in it changes: neither statistics nor random generators. A weight on
+    which the loss does not depend has gradient zero. During ``Model.fit`` the weights are those of the last finished
+    step.
     """
     import keras
 
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()  # while it trains, the model's own variables are stale
     x, y = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
-    variables = model.trainable_variables
+    frozen = [variable.value for variable in model.non_trainable_variables]
+
+    def value(weights):
+        return keras.ops.mean(loss(y, model.stateless_call(weights, frozen, x, training=True)[0]))
+
+    return _slopes(value, [variable.value for variable in model.trainable_variables])
+
+
+def _slopes(function: Callable, arrays: Sequence) -> list[np.ndarray]:
+    """Differentiate a scalar function of a list of tensors, at ``arrays``; zero where there is no path."""
+    import keras
+
+    tensors = [keras.ops.convert_to_tensor(array) for array in arrays]
     if keras.backend.backend() == "tensorflow":
         import tensorflow
 
         with tensorflow.GradientTape() as tape:
-            value = keras.ops.mean(loss(y, model(x, training=True)))
-        slopes = tape.gradient(value, [variable.value for variable in variables])
+            tape.watch(tensors)
+            value = function(tensors)
+        slopes = tape.gradient(value, tensors, unconnected_gradients=tensorflow.UnconnectedGradients.ZERO)
     elif keras.backend.backend() == "jax":
         import jax
 
-        model.jax_state_sync()  # while it trains, the model's own variables are stale
-
-        def value(weights):
-            frozen = [variable.value for variable in model.non_trainable_variables]
-            return keras.ops.mean(loss(y, model.stateless_call(weights, frozen, x, training=True)[0]))
-
-        slopes = jax.grad(value)([variable.value for variable in variables])
+        slopes = jax.grad(function)(tensors)
     else:
         import torch
 
-        value = keras.ops.mean(loss(y, model(x, training=True)))
-        slopes = torch.autograd.grad(value, [variable.value for variable in variables])
+        tensors = [tensor.detach().requires_grad_() for tensor in tensors]
+        # Dropout draws from the global generator, which is put back.
+        with torch.enable_grad(), torch.random.fork_rng():
+            value = function(tensors)
+        slopes = [None] * len(tensors)
+        if value.requires_grad:  # it depends on one of them at least
+            slopes = torch.autograd.grad(value, tensors, allow_unused=True)
+        slopes = [torch.zeros_like(at) if slope is None else slope for slope, at in zip(slopes, tensors, strict=True)]
     return [keras.ops.convert_to_numpy(slope) for slope in slopes]
 
 
@@ -191,19 +225,9 @@ def environment() -> dict[str, str]:
     return {
         "backend": name,
         "keras": keras.__version__,
-        name: version(name),
+        name: packages.version(name),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": str(os.cpu_count()),
     }
-
-
-def version(package: str) -> str:
-    """Give the version of an installed package; tensorflow's processor-only wheel has a name of its own."""
-    for distribution in (package, f"{package}-cpu"):
-        try:
-            return importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return "unknown"

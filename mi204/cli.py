@@ -2,83 +2,155 @@
 
 import argparse
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import field, make_dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import tyro
+from tyro.conf import OmitArgPrefixes
 
-from mi204 import backend, paths, results
+from mi204 import backend, packages, paths, questions, results
 from mi204.errors import SettingError, UserError
 from mi204.language import Language, fill, word
-from mi204.questions import Question, of_lab
+from mi204.questions import Question
+from mi204.results import Kept, Measured
 
 
-def parse(config: type, presets: dict[str, Any], arguments: Sequence[str]) -> Any:
-    """Read the settings of a lab: those of ``--preset``, changed by the other options.
+def start(lab: str) -> None:
+    """Run the lab ``lab`` with the settings of the command line; errors of the user's become one message.
+
+    Exit code 1 for such an error, 2 for an unknown option, 130 after Ctrl-C.
+    """
+    arguments = sys.argv[1:]
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--language", default="en")
+    language = finder.parse_known_args(arguments)[0].language
+    guarded(lambda: run_lab(lab, arguments), "fr" if language == "fr" else "en")
+
+
+def parse(lab: str, arguments: Sequence[str]) -> Any:
+    """Read the settings of a lab: those of ``--preset``, changed by the other options; the handout's come first.
 
     Raises SettingError for an unknown preset or a value out of its range; an unknown option ends the program with
     tyro's message and exit code 2.
     """
+    presets = _part(lab, "config").PRESETS
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     finder.add_argument("--preset", default="course")
     name = finder.parse_known_args(arguments)[0].preset
     if name not in presets:
         raise SettingError(
-            f"Expected --preset to be one of {', '.join(presets)}, received {name!r}: choose one of them."
+            "Expected --preset to be one of {names}, received {name!r}: choose one of them.",
+            "--preset attendu parmi {names}, {name!r} reçu : en choisir un.",
+            names=", ".join(presets), name=name,
         )
-    lab = sys.modules[config.__module__]
-    return tyro.cli(
-        config,
-        prog=f"python -m {lab.__spec__.name}",
-        description=lab.__doc__,
-        default=presets[name],
+    preset = presets[name]
+    # Two groups of options, whose titles are the names of these fields.
+    groups = make_dataclass(
+        "Arguments",
+        [
+            ("handout", OmitArgPrefixes[type(preset.recipe)], field(default=preset.recipe)),
+            ("lab", OmitArgPrefixes[type(preset)], field(default=preset)),
+        ],
+    )
+    given = tyro.cli(
+        groups, prog=f"python -m labs.{lab}", description=importlib.import_module(f"labs.{lab}").__doc__,
         args=list(arguments),
     )
+    return replace(given.lab, recipe=given.handout)
 
 
-def start(config: type, presets: dict[str, Any], main: Callable[[Any], None]) -> None:
-    """Run a lab's ``main`` with the settings of the command line; errors of the user's become one message.
+def run_lab(lab: str, arguments: Sequence[str]) -> None:
+    """Run a lab, save its results and figures, print its answers."""
+    config = parse(lab, arguments)
+    questions.needed(lab, config.questions)  # are there such questions?
+    folder = paths.writable_folder(paths.figures(lab), "MI204_FIGURES")
+    backend.prepare()
+    science = _part(lab, "lab")
+    data = science.load_data(config)
+    for part in data if isinstance(data, tuple) else (data,):
+        print_notice(part, config.language)
+    networks = science.networks(config)
+    for network in networks:
+        network.summary()
+    before = {path.parent.name for path in folder.glob("runs/*/run.json")}
+    measured = science.run(config, data, folder / "runs", progress=True)
+    kept = results.keep(measured, _part(lab, "config").PRESETS[config.preset], folder)
+    figures = _part(lab, "figures").figures(kept.measured, config.language)
+    written = results.save_figures(figures, kept.folder / config.language)
+    drawn = [_plot_model(network, kept.folder) for network in networks]
+    chosen = [each for each in questions.of_lab(lab).values() if each.number in (config.questions or (each.number,))]
+    print_answers(lab, kept.measured, chosen, config.language)
+    if not all(drawn):
+        print(word("dot_missing", config.language))
+    reused = {run.key for run in measured.runs} & before
+    print_kept(lab, kept, len({run.key for run in measured.runs} - before), len(reused), config.language)
+    print_paths(written, config.language)
 
-    Exit code 1 for such an error, 2 for an unknown option, 130 after Ctrl-C.
-    """
-    guarded(lambda: main(parse(config, presets, sys.argv[1:])))
+
+def _part(lab: str, name: str) -> ModuleType:
+    """Import a module of a lab's folder by name: the library stands below the labs and must not import them."""
+    return importlib.import_module(f"labs.{lab}.{name}")
 
 
-def guarded(action: Callable[[], None]) -> None:
+def _plot_model(network: Any, folder: Path) -> bool:
+    from mi204 import models  # imports Keras
+
+    return models.plot_model(network, folder / f"plot_model_{network.name}.png")
+
+
+def guarded(action: Callable[[], None], language: Language = "en") -> None:
     """Run ``action``; show a UserError as one message, and after Ctrl-C say how to go on."""
     try:
         action()
     except UserError as error:
-        sys.exit(f"Error: {error}")
+        sys.exit(f"{word('error', language)}{' ' if language == 'fr' else ''}: {error.written(language)}")
     except KeyboardInterrupt as stop:
-        print(
-            f"\nStopped{f': {stop}' if str(stop) else ''}. What was finished is saved; "
-            "the same command goes on from there.",
-            file=sys.stderr,
-        )
+        reason = stop.text.written(language) if hasattr(stop, "text") else ""
+        key = "interrupted_in_training" if reason else "interrupted"
+        print(f"\n{fill(word(key, language), {'reason': reason}, language)}", file=sys.stderr)
         sys.exit(130)
 
 
-def print_notice(name: str, notice: str, language: Language) -> None:
-    """Say, where it does, that the procedural sample replaces the data set ``name``, and why."""
-    if notice:
-        print(fill(word("sample_used", language), {"data": name}, language), notice, sep="\n")
+def print_notice(data: Any, language: Language) -> None:
+    """Say, where it does, that the procedural sample replaces a data set, and why."""
+    if data is not None and data.notice:
+        print(fill(word("sample_used", language), {"data": data.name}, language), data.notice.written(language), sep="\n")
 
 
-def print_answers(outcome: results.Results, chosen: Sequence[Question], language: Language) -> None:
+def print_answers(lab: str, measured: Measured, chosen: Sequence[Question], language: Language) -> None:
     """Print where the numbers come from, the answers that these results allow, and how to have the others."""
-    measured = ", ".join(f"{name} {value}" for name, value in outcome.environment.items())
-    print(f"\n{outcome.provenance(language)} · {measured}\n")
-    done = {run.study for run in outcome.runs}
+    environment = ", ".join(f"{name} {value}" for name, value in measured.environment.items())
+    print(f"\n{measured.provenance(language)} · {environment}\n")
+    if measured.too_small:
+        print(word("too_small", language), end="\n\n")
     for question in chosen:
-        if set(question.needs) <= done:
-            print(question.render(outcome, language))
-    missing = [question.number for question in chosen if not set(question.needs) <= done]
+        if set(question.needs) <= measured.studies:
+            print(question.render(measured, language))
+    missing = [question.number for question in chosen if not set(question.needs) <= measured.studies]
     if missing:
-        size = "" if outcome.config["preset"] == "course" else f" --preset {outcome.config['preset']}"
-        print(word("not_run", language), f"python -m labs.{outcome.lab}{size} --questions {' '.join(missing)}\n")
+        size = "" if measured.config.preset == "course" else f" --preset {measured.config.preset}"
+        print(word("not_run", language), f"python -m labs.{lab}{size} --questions {' '.join(missing)}\n")
+
+
+def print_kept(lab: str, kept: Kept, n_trained: int, n_reused: int, language: Language) -> None:
+    """Say which trainings were reused, what earlier runs had measured and is kept, and where."""
+    if n_reused:
+        text = fill(word("trainings_reused", language), {"n_trained": n_trained, "n_reused": n_reused}, language)
+        print(f"{word('trainings', language).capitalize()}: {text}")
+    numbers = [each.number for each in questions.of_lab(lab).values() if kept.earlier & set(each.needs)]
+    answerable = {each.number for each in questions.of_lab(lab).values() if set(each.needs) <= kept.measured.studies}
+    numbers = [number for number in numbers if number in answerable]
+    if numbers:
+        values = {"numbers": ", ".join(numbers), "command": f"python -m mi204 answers {lab}"}
+        print(fill(word("answers_kept", language), values, language))
+    if kept.moved:
+        values = {"folder": str(kept.folder), "moved": str(kept.moved)}
+        print(fill(word("record_moved", language), values, language))
 
 
 def print_paths(written: Sequence[Path], language: Language) -> None:
@@ -89,34 +161,52 @@ def print_paths(written: Sequence[Path], language: Language) -> None:
 
 def labs() -> list[str]:
     """List the labs by name, in alphabetical order."""
-    # By name: the library stands below the labs and must not import them.
-    folder = Path(importlib.import_module("labs").__file__).parent
-    return sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    folder = Path(importlib.util.find_spec("labs").origin).parent
+    return sorted(path.parent.name for path in folder.glob("*/lab.py"))
 
 
-def _lab(name: str):
-    if name not in labs():
-        raise SettingError(f"Expected the name of a lab, one of {', '.join(labs())}, received {name!r}.")
-    return importlib.import_module(f"labs.{name}")
+def _record(lab: str, name: str | None, language: Language) -> tuple[Measured, Path]:
+    """Read a record of a lab, the one written last unless it is named, and say which others there are."""
+    if lab not in labs():
+        raise SettingError(
+            "Expected the name of a lab, one of {labs}, received {lab!r}: choose one of them.",
+            "Nom d'un lab attendu parmi {labs}, {lab!r} reçu : en choisir un.",
+            labs=", ".join(labs()), lab=lab,
+        )
+    there = results.records(paths.figures(lab))
+    names = [folder.name for folder in there]
+    if name is not None and name not in names:
+        raise SettingError(
+            "Expected --record to be one of {names}, received {name!r}: choose one of them.",
+            "--record attendu parmi {names}, {name!r} reçu : en choisir un.",
+            names=", ".join(names) or "-", name=name,
+        )
+    folder = there[names.index(name)] if name else (there or [paths.figures(lab)])[0]
+    measured = results.load(_part(lab, "measured").Measured, folder)
+    print(f"{word('results_in', language)}: {folder}")
+    if others := [each for each in names if each != folder.name]:
+        print(fill(word("records_beside", language), {"names": ", ".join(others)}, language))
+    return measured, folder
 
 
-def figures(lab: str, language: Language) -> None:
+def figures(lab: str, record: str | None, language: Language) -> None:
     """Draw the figures of a lab's last run again, without training."""
-    module, folder = _lab(lab), paths.figures(lab)
-    print_paths(results.save_figures(module.figures(results.load(folder), language), folder), language)
+    measured, folder = _record(lab, record, language)
+    drawn = _part(lab, "figures").figures(measured, language)
+    print_paths(results.save_figures(drawn, folder / language), language)
 
 
-def answers(lab: str, language: Language) -> None:
+def answers(lab: str, record: str | None, language: Language) -> None:
     """Print the answers of a lab's last run again, without training."""
-    module = _lab(lab)
-    print_answers(results.load(paths.figures(lab)), list(of_lab(module).values()), language)
+    measured, _ = _record(lab, record, language)
+    print_answers(lab, measured, list(questions.of_lab(lab).values()), language)
 
 
 def grade(file: Path, output: Path | None, language: Language) -> None:
     """Grade a submission of homework 004, part 1: print the checks, and write Gradescope's results.json if asked."""
     from mi204.grading import __main__, grader
 
-    backend.require("torch")
+    packages.require("torch")
     outcome = grader.grade(file, language)
     print(outcome.report())
     if output:
@@ -127,13 +217,13 @@ def grade_folder(folder: Path, output: Path | None, language: Language) -> None:
     """Grade every submission of a folder and its folders; write one CSV line each."""
     from mi204.grading import summary
 
-    backend.require("torch")
+    packages.require("torch")
     table = summary.table(folder, language)
     if not output:
         print(table.to_csv(index=False), end="")
         return
     try:
-        paths.write_atomically(output, lambda path: table.to_csv(path, index=False), "choose another --output")
+        paths.write_atomically(output, lambda path: table.to_csv(path, index=False), paths.OTHER_FILE)
     except UserError:
         print(table.to_csv(index=False), end="")  # the grading is not lost
         raise
@@ -158,11 +248,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for command in (figures, answers):
         sub = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
         sub.add_argument("lab", help=f"one of {', '.join(labs())}")
-        sub.set_defaults(run=lambda chosen, command=command: command(chosen.lab, chosen.language))
+        sub.add_argument("--record", metavar="NAME", help="folder of another record of the lab than the last one")
+        sub.set_defaults(run=lambda chosen, command=command: command(chosen.lab, chosen.record, chosen.language))
         _add_language(sub)
     _add_grade(commands)
     chosen = parser.parse_args(arguments)
-    guarded(lambda: chosen.run(chosen))
+    guarded(lambda: chosen.run(chosen), chosen.language)
 
 
 def _add_language(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 soundfile = pytest.importorskip("soundfile")
 
-from mi204 import audio, backend, paths  # noqa: E402
+from mi204 import audio, packages, paths  # noqa: E402
 from mi204.audio import MelSettings  # noqa: E402
 from mi204.errors import DataError, SettingError, StorageError  # noqa: E402
 
@@ -417,7 +417,7 @@ def test_what_changes_the_spectrograms_is_computed_again(kept, computed, wavefor
     np.testing.assert_array_equal(found, audio.spectrograms(waveforms, setting, window))
 
 
-@pytest.mark.parametrize(("module", "name"), [(backend, "version"), (inspect, "getsource")])
+@pytest.mark.parametrize(("module", "name"), [(packages, "version"), (inspect, "getsource")])
 def test_other_versions_and_other_code_compute_again(kept, computed, monkeypatch, module, name):
     monkeypatch.setattr(module, name, lambda asked: "another")
     audio.spectrograms(WAVEFORMS, SMALL, 400, kept[0].parent)

@@ -1,6 +1,8 @@
-import importlib.util
+import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -8,10 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mi204 import backend
+from mi204 import backend, packages
 from mi204.errors import SettingError
 
+BACKEND = keras.backend.backend()
+ROOT = Path(__file__).parents[1]
 
+
+@pytest.mark.backend
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.floats(-3, 3, width=32), min_size=1, max_size=12))
 def test_gradient_of_a_closed_form(values):
@@ -20,6 +26,7 @@ def test_gradient_of_a_closed_form(values):
     np.testing.assert_allclose(found, 3 * x**2 + 2, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.backend
 def test_gradient_through_a_network_agrees_with_finite_differences():
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
@@ -44,16 +51,19 @@ def test_gradient_through_a_network_agrees_with_finite_differences():
     assert np.sum(found * direction) == pytest.approx(difference / (2 * step), rel=2e-2, abs=2e-4)
 
 
+@pytest.mark.backend
 def test_gradient_of_a_constant_is_zero():
     found = backend.gradient(lambda t: keras.ops.sum(keras.ops.ones((3,))), np.ones(5, "float32"))
     np.testing.assert_array_equal(found, np.zeros(5))
 
 
+@pytest.mark.backend
 def test_gradient_of_an_array_is_refused():
     with pytest.raises(ValueError, match=r"scalar, received shape \(5,\)"):
         backend.gradient(lambda t: 2 * t, np.ones(5, "float32"))
 
 
+@pytest.mark.backend
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=3), st.integers(1, 6))
 def test_cut_gives_each_pair_in_order_and_never_mixes_two(sizes, batch_size):
@@ -64,11 +74,111 @@ def test_cut_gives_each_pair_in_order_and_never_mixes_two(sizes, batch_size):
     np.testing.assert_array_equal(np.concatenate([y for _, y in found]), np.concatenate([y for _, y in pairs]))
 
 
+@pytest.mark.backend
 def test_environment_names_the_backend_in_use():
     described = backend.environment()
     assert described["backend"] == keras.backend.backend()
     assert described["keras"] == keras.__version__
     assert described[described["backend"]] != "unknown"
+
+
+# --- gradients of weights ---
+
+
+class Unused(keras.layers.Layer):
+    """Give back what comes in; its trainable weight has no path to the loss."""
+
+    def build(self, input_shape):
+        self.idle = self.add_weight(shape=(3, 2), initializer="ones", name="idle")
+
+    def call(self, x):
+        return x
+
+
+def network(rate=0.5):
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(5, activation="tanh"),
+            keras.layers.BatchNormalization(),
+            Unused(),
+            keras.layers.Dropout(rate),
+            keras.layers.Dense(4, activation="softmax"),
+        ]
+    )
+
+
+def examples():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(8, 6)).astype("float32"), np.eye(4, dtype="float32")[rng.integers(0, 4, 8)]
+
+
+def gradients(model):
+    return backend.weight_gradients(model, keras.losses.categorical_crossentropy, *examples())
+
+
+def state(model):
+    """Copy every variable of a model, its optimiser's and its metrics' too, and what torch keeps beside them."""
+    variables = [*model.variables, *model.optimizer.variables]
+    found = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    if BACKEND == "torch":
+        import torch
+
+        found += [torch.get_rng_state().numpy()]
+        for variable in model.variables:
+            slope = variable.value.grad
+            found += [np.array(variable.value.requires_grad), np.zeros(0) if slope is None else slope.numpy().copy()]
+    return found
+
+
+@pytest.mark.backend
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")  # for the weight without a path
+def test_weight_gradients_change_nothing_in_the_model():
+    model = network()
+    model.compile("adam", "categorical_crossentropy", metrics=["acc"])
+    model.train_on_batch(*examples())
+    before = state(model)
+    first, second = gradients(model), gradients(model)
+    for was, found in zip(before, state(model), strict=True):
+        np.testing.assert_array_equal(found, was)
+    # The same masks of dropout twice, as no generator moved; and masks there are.
+    for slope, same in zip(first, second, strict=True):
+        np.testing.assert_array_equal(slope, same)
+    model.layers[-2].rate = 0.0
+    assert np.abs(gradients(model)[0] - first[0]).max() > 1e-3
+
+
+@pytest.mark.backend
+def test_weight_gradients_are_those_of_the_loss_in_training_and_zero_without_a_path():
+    """Against differences along a random direction, with batch normalisation by the batch's own mean and variance."""
+    model, (x, y) = network(rate=0.0), examples()
+    slopes = gradients(model)
+    names = [variable.name for variable in model.trainable_variables]
+    assert [slope.shape for slope in slopes] == [tuple(variable.shape) for variable in model.trainable_variables]
+    np.testing.assert_array_equal(slopes[names.index("idle")], np.zeros((3, 2)))
+    rng = np.random.default_rng(1)
+    directions = [rng.normal(size=slope.shape) for slope in slopes]
+    start = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
+    step, values = 1e-2, []
+    for sign in (1, -1):
+        for variable, at, direction in zip(model.trainable_variables, start, directions, strict=True):
+            variable.assign(at + sign * step * direction)
+        loss = keras.losses.categorical_crossentropy(y, model(x, training=True))
+        values.append(float(keras.ops.convert_to_numpy(loss).mean()))
+    expected = (values[0] - values[1]) / (2 * step)
+    along = sum(float(np.sum(slope * direction)) for slope, direction in zip(slopes, directions, strict=True))
+    assert along == pytest.approx(expected, rel=1e-2)
+    assert abs(expected) > 0.1
+
+
+@pytest.mark.backend
+def test_weight_gradients_of_a_loss_without_any_path_are_zero():
+    found = backend.weight_gradients(network(), lambda y, outputs: keras.ops.sum(y), *examples())
+    assert [np.abs(slope).max() for slope in found] == [0.0] * len(found)
+
+
+# --- what stands around: environment variables, keras.json, what is installed ---
 
 
 def test_chosen_reads_variable_then_file(monkeypatch, tmp_path):
@@ -79,34 +189,89 @@ def test_chosen_reads_variable_then_file(monkeypatch, tmp_path):
     assert backend.chosen() == "tensorflow"
     (tmp_path / "keras.json").write_text('{"backend": "torch"}')
     assert backend.chosen() == "torch"
+    monkeypatch.setenv("KERAS_BACKEND", "  ")
+    assert backend.chosen() == "torch"
+    (tmp_path / "keras.json").write_text("no JSON")
+    assert backend.chosen() == "tensorflow"
+
+
+def test_spaces_around_the_backend_are_forgiven_and_keras_never_sees_them(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", f" {BACKEND} ")
+    backend.prepare()
+    assert os.environ["KERAS_BACKEND"] == BACKEND
+
+
+@pytest.mark.parametrize(
+    "content",
+    [["jax"], "jax", {"floatx": "bfloat16"}, {"epsilon": 1}, {"image_data_format": None}, {"floatx": ["float32"]}],
+)
+def test_a_configuration_at_which_keras_would_stop_is_refused(monkeypatch, tmp_path, content):
+    monkeypatch.setenv("KERAS_BACKEND", BACKEND)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "keras.json").write_text(json.dumps(content))
+    with pytest.raises(SettingError) as refused:
+        backend.prepare()
+    received = f"received {json.dumps(content)}: correct or delete the file."
+    assert refused.value.written("en").startswith(f"Expected in {tmp_path / 'keras.json'} the settings of Keras, such ")
+    assert refused.value.written("en").endswith(f'as {{"backend": "jax"}}, {received}')
+    assert f"attendus dans {tmp_path / 'keras.json'}, {json.dumps(content)} reçu" in refused.value.written("fr")
+
+
+@pytest.mark.backend
+def test_a_users_keras_json_changes_no_network(tmp_path):
+    """The network of the handout, in a child process whose keras.json wants channels first, and other numbers."""
+    foreign = {"image_data_format": "channels_first", "floatx": "float64", "epsilon": 1e-3}
+    (tmp_path / "keras.json").write_text(json.dumps(foreign))
+    program = (
+        "import json, keras\n"
+        "from mi204 import backend\n"
+        "keras.config.set_dtype_policy('mixed_bfloat16')\n"
+        "found = backend.keras_settings()\n"
+        "backend.use_our_settings()\n"
+        "layers = keras.layers\n"
+        "model = keras.Sequential([keras.Input((32, 32, 3)), layers.Conv2D(8, 3, padding='same'),\n"
+        "    layers.MaxPooling2D(2), layers.Flatten(), layers.Dense(64), layers.Dense(10)])\n"
+        "types = sorted({layer.compute_dtype for layer in model.layers} | {weight.dtype for weight in model.weights})\n"
+        "print(json.dumps([found, backend.keras_settings(), model.count_params(), types]))"
+    )
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": BACKEND, "PYTHONPATH": str(ROOT)}
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+    )
+    found, ours, n_parameters, types = json.loads(finished.stdout)
+    assert found == {**foreign, "epsilon": "0.001", "dtype_policy": "mixed_bfloat16"}
+    assert ours == backend.SETTINGS
+    assert n_parameters == 132_010
+    assert types == ["float32"]
 
 
 def test_unknown_backend_is_refused(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "theano")
-    with pytest.raises(SettingError, match="one of tensorflow, jax, torch, received 'theano'"):
+    with pytest.raises(SettingError, match="one of tensorflow, jax, torch, received 'theano'") as refused:
         backend.prepare()
+    assert "Backend parmi tensorflow, jax, torch attendu, 'theano' reçu" in refused.value.written("fr")
 
 
-@pytest.mark.parametrize("name", ["jax", "torch", "tensorflow"])
-def test_a_backend_that_is_not_installed_is_named_with_its_extra(name):
+@pytest.mark.parametrize("name", backend.BACKENDS)
+def test_a_backend_that_is_not_installed_is_named_with_its_extra(monkeypatch, name):
+    monkeypatch.setenv("KERAS_BACKEND", name)
+    monkeypatch.setattr(packages, "installed", lambda name: False)
+    with pytest.raises(SettingError, match=f"Expected {name} to be installed") as refused:
+        backend.prepare()
+    assert ("pip install -e . " if name == "tensorflow" else f'pip install -e ".[{name}]"') in str(refused.value)
+    others = ", ".join(f"KERAS_BACKEND={other}" for other in backend.BACKENDS if other != name)
+    assert str(refused.value).endswith(f"or choose another: {others}.")
+
+
+def test_a_lab_says_that_its_backend_is_missing_before_keras_stumbles():
     program = (
-        "import importlib.util, runpy, sys\n"
+        "import importlib.util, runpy\n"
         "find = importlib.util.find_spec\n"
-        f"importlib.util.find_spec = lambda n, *a: None if n == {name!r} else find(n, *a)\n"
+        "importlib.util.find_spec = lambda n, *a: None if n == 'jax' else find(n, *a)\n"
         "runpy.run_module('labs.cifar_cnn', run_name='__main__')"
     )
-    environment = {"KERAS_BACKEND": name, "PATH": ""}
+    environment = {"KERAS_BACKEND": "jax", "PATH": "", "PYTHONPATH": str(ROOT)}
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert finished.returncode == 1
     assert "Traceback" not in finished.stderr
-    assert f"Expected {name} to be installed" in finished.stderr
-    assert ("pip install -e ." if name == "tensorflow" else f'pip install -e ".[{name}]"') in finished.stderr
-
-
-@pytest.mark.parametrize(
-    ("name", "extra"), [("librosa", "audio"), ("soundfile", "audio"), ("torchaudio", "torchaudio"), ("torch", "torch")]
-)
-def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch, name, extra):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(SettingError, match=rf'Expected {name} to be .* pip install -e "\.\[{extra}\]"'):
-        backend.require(name)
+    assert "Expected jax to be installed" in finished.stderr

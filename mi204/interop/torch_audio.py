@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from mi204 import audio, backend
+from mi204 import audio, packages
 from mi204.audio import MelSettings
 
 
@@ -21,7 +21,7 @@ def load(path: Path) -> tuple[Any, int]:
     As ``torchaudio.load(path)``, which needs torchcodec and FFmpeg: here the file is read by ``audio.decode``. Raises
     SettingError when torch is not installed, DataError when the file is not a whole wav.
     """
-    backend.require("torch")
+    packages.require("torch")
     import torch
 
     samples, sampling_rate = audio.decode(path)
@@ -34,8 +34,8 @@ def decibel_mel_spectrogram(settings: MelSettings) -> Any:
     torchaudio's warning about empty filters is left to ``audio.mel_filters``, which shows them. Raises SettingError
     when torch or torchaudio is not installed.
     """
-    backend.require("torch")
-    backend.require("torchaudio")
+    packages.require("torch")
+    packages.require("torchaudio")
     torchaudio = _torchaudio()
     import torch
 
