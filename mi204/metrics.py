@@ -1,5 +1,6 @@
 """Measures of a trained network, from arrays."""
 
+import math
 from collections.abc import Sequence
 from statistics import NormalDist
 
@@ -25,26 +26,50 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) 
 
 
 def class_recall(matrix: np.ndarray) -> np.ndarray:
-    """Give the share of each true class that is recognised: diagonal / row sum; 0 for a class without examples.
+    """Give the share of each true class that is recognised: diagonal / row sum; NaN for a class without examples.
 
     The handout calls it the precision of a class; the field's word is recall.
     """
-    totals = matrix.sum(axis=1)
-    return np.diag(matrix) / np.maximum(totals, 1)
+    return _shares(np.diag(matrix), matrix.sum(axis=1))
+
+
+def class_precision(matrix: np.ndarray) -> np.ndarray:
+    """Give the share of right answers among those given as each class: diagonal / column sum; NaN if never given.
+
+    A class recognised always (recall 1) because the network answers nothing else has a precision near chance.
+    """
+    return _shares(np.diag(matrix), matrix.sum(axis=0))
+
+
+def _shares(counts: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    return np.divide(counts, totals, out=np.full(len(totals), np.nan), where=totals > 0)
+
+
+def extreme_classes(recall: np.ndarray) -> tuple[int, int]:
+    """Give the best and the worst class of ``class_recall`` ``(n_classes,)``; those without examples are neither.
+
+    Raises ValueError when no class has examples.
+    """
+    return int(np.nanargmax(recall)), int(np.nanargmin(recall))
+
+
+def diverged_epoch(loss: Sequence[float]) -> int | None:
+    """Give the first epoch, from 1, at which a training had diverged: its loss is NaN or infinite; None where never."""
+    lost = np.flatnonzero(~np.isfinite(loss))
+    return int(lost[0]) + 1 if len(lost) else None
+
+
+def diverged(loss: Sequence[float]) -> bool:
+    """Say whether a training diverged: its loss is NaN or infinite at some epoch."""
+    return diverged_epoch(loss) is not None
 
 
 def best_epoch(validation_loss: Sequence[float]) -> int:
-    """Give the epoch, from 1, of the least validation loss; NaN counts as worse than any other."""
-    return int(np.argmin(np.nan_to_num(validation_loss, nan=np.inf))) + 1
+    """Give the epoch, from 1, of the least validation loss; one that is NaN or infinite is never the least.
 
-
-def overfitting_epoch(validation_loss: Sequence[float]) -> int | None:
-    """Give the epoch (from 1) of the least validation loss, from which on it gets worse; None when that is the last.
-
-    A loss that became NaN counts as worse than any other.
+    1 where none is finite.
     """
-    best = best_epoch(validation_loss) - 1
-    return None if best == len(validation_loss) - 1 else best + 1
+    return int(np.argmin(np.where(np.isfinite(validation_loss), validation_loss, np.inf))) + 1
 
 
 OVERFITTING = 0.05
@@ -53,8 +78,31 @@ epoch it goes up and down by less, once training has settled."""
 
 
 def rise(loss: Sequence[float]) -> float:
-    """Give by which share a loss ends above its least value: ``loss[-1] / min(loss) - 1``."""
-    return float(loss[-1] / loss[best_epoch(loss) - 1] - 1)
+    """Give by which share a loss, never negative, ends above its least value: ``loss[-1] / min(loss) - 1``.
+
+    NaN when the training diverged: that is neither overfitting nor none. Infinite for an end above a least value of 0.
+    """
+    if diverged(loss):
+        return math.nan
+    least, last = min(loss), loss[-1]
+    if last == least:
+        return 0.0
+    return float(last / least - 1) if least > 0 else math.inf
+
+
+def overfitting_epoch(validation_loss: Sequence[float]) -> int | None:
+    """Give the epoch (from 1) of the least validation loss, where overfitting begins; None where there is none.
+
+    Overfitting means that the loss ends more than ``OVERFITTING`` above its least value. Raises ValueError when the
+    training diverged, from which nothing can be concluded: ask ``diverged`` first.
+    """
+    epoch = diverged_epoch(validation_loss)
+    if epoch is not None:
+        raise ValueError(
+            f"Expected the loss of a training that did not diverge, received {validation_loss[epoch - 1]} at epoch "
+            f"{epoch}: ask metrics.diverged first."
+        )
+    return best_epoch(validation_loss) if rise(validation_loss) > OVERFITTING else None
 
 
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
@@ -84,6 +132,15 @@ def chance_difference(accuracy: float, n_images: int) -> float:
     Two standard errors of the difference of two independent shares, ``2 sqrt(2 p (1 - p) / n)``.
     """
     return 2 * float(np.sqrt(2 * accuracy * (1 - accuracy) / n_images))
+
+
+def significantly_above_chance(accuracy: float, n: int, n_classes: int) -> bool:
+    """Say whether an accuracy on ``n`` examples is beyond chance, ``p = 1 / n_classes``, by two standard errors of it.
+
+    ``accuracy - p > 2 sqrt(p (1 - p) / n)``.
+    """
+    chance = 1 / n_classes
+    return bool(accuracy - chance > 2 * math.sqrt(chance * (1 - chance) / n))
 
 
 def correlation(first: np.ndarray, second: np.ndarray) -> float:

@@ -24,9 +24,24 @@ def test_confusion_matrix_by_hand():
     np.testing.assert_array_equal(metrics.confusion_matrix(LABELS, PREDICTED, 4), expected)
 
 
-def test_class_recall_is_0_for_a_class_without_examples():
-    recall = metrics.class_recall(metrics.confusion_matrix(LABELS, PREDICTED, 4))
-    np.testing.assert_allclose(recall, [2 / 3, 1 / 2, 0, 1])
+def test_recall_and_precision_by_hand_none_of_it_for_a_class_without_examples_or_never_given():
+    matrix = metrics.confusion_matrix(LABELS, PREDICTED, 4)
+    np.testing.assert_allclose(metrics.class_recall(matrix), [2 / 3, 1 / 2, math.nan, 1])
+    np.testing.assert_allclose(metrics.class_precision(matrix), [1, 1 / 2, math.nan, 1 / 2])
+
+
+def test_a_class_that_the_network_always_answers_is_recognised_but_not_precise():
+    matrix = metrics.confusion_matrix(np.arange(10).repeat(5), np.full(50, 3), 10)
+    assert metrics.class_recall(matrix)[3] == 1
+    assert metrics.class_precision(matrix)[3] == pytest.approx(0.1)
+    assert np.isnan(np.delete(metrics.class_precision(matrix), 3)).all()
+
+
+def test_a_class_without_examples_is_neither_the_best_nor_the_worst():
+    assert metrics.extreme_classes(np.array([math.nan, 0.5, 0.9, 0.2, math.nan])) == (2, 3)
+    assert metrics.extreme_classes(np.array([0.4, math.nan])) == (0, 0)
+    with pytest.raises(ValueError, match="NaN"):
+        metrics.extreme_classes(np.full(3, math.nan))
 
 
 @settings(deadline=None, max_examples=50)
@@ -39,22 +54,56 @@ def test_measures_agree_with_counting(seed, n, n_classes):
     matrix = metrics.confusion_matrix(labels, predicted, n_classes)
     np.testing.assert_array_equal(matrix, counts)
     assert metrics.accuracy(labels, predicted) == pytest.approx(sum(labels == predicted) / n)
-    for label, recall in enumerate(metrics.class_recall(matrix)):
-        right = [answer == label for answer in predicted[labels == label]]
-        assert recall == pytest.approx(sum(right) / len(right) if right else 0)
+    for label, (recall, precision) in enumerate(
+        zip(metrics.class_recall(matrix), metrics.class_precision(matrix), strict=True)
+    ):
+        right = np.sum((labels == label) & (predicted == label))
+        for found, n_examples in ((recall, np.sum(labels == label)), (precision, np.sum(predicted == label))):
+            assert found == pytest.approx(right / n_examples if n_examples else math.nan, nan_ok=True)
 
 
 @pytest.mark.parametrize(
-    ("validation_loss", "epoch"),
-    [([3, 2, 1], None), ([3, 1, 2], 2), ([1, 2, 3], 1), ([3, 1, 2, 1.5, 1.2], 2), ([3, 1, 2, 0.5], None), ([1], None)],
+    ("loss", "epoch"),
+    [
+        ([3, 2, 1], None), ([3, math.nan, 1], 2), ([3, 1, math.inf], 3), ([-math.inf, 1], 1),
+        ([2, math.nan, math.inf], 2), (np.array([1.0]), None),
+    ],
 )
-def test_overfitting_starts_after_the_least_validation_loss(validation_loss, epoch):
+def test_a_training_diverged_at_the_first_epoch_whose_loss_is_not_finite(loss, epoch):
+    assert metrics.diverged_epoch(loss) == epoch
+    assert metrics.diverged(loss) == (epoch is not None)
+
+
+@pytest.mark.parametrize(
+    ("loss", "epoch"),
+    [
+        ([3, 1, 2], 2), ([1, 1], 1), ([3, 2, 1], 3), ([3, 1, math.nan], 2), ([math.nan, 2, 1], 3), ([-math.inf, 2], 2),
+        ([math.nan, math.inf], 1),
+    ],
+)
+def test_the_best_epoch_has_the_least_finite_loss(loss, epoch):
+    assert metrics.best_epoch(loss) == epoch
+
+
+@pytest.mark.parametrize(
+    ("validation_loss", "epoch", "rise"),
+    [
+        ([3, 2, 1], None, 0), ([1], None, 0), ([3, 1, 2, 0.5], None, 0), ([3, 1, 2], 2, 1), ([1, 2, 3], 1, 2),
+        ([3, 1, 2, 1.5, 1.2], 2, 0.2), ([3, 1, 2, 1.04], None, 0.04), ([3, 1, 1.06], 2, 0.06), ([1, 0, 0], None, 0),
+        ([1, 0, 0.1], 2, math.inf), (np.array([2.0, 1.0, 1.5]), 2, 0.5),
+    ],
+)
+def test_overfitting_is_a_loss_that_ends_more_than_5_percent_above_its_least(validation_loss, epoch, rise):
     assert metrics.overfitting_epoch(validation_loss) == epoch
+    assert metrics.rise(validation_loss) == pytest.approx(rise)
 
 
-@pytest.mark.parametrize("validation_loss", [[3, 1, math.nan], [3, 1, math.nan, math.nan]])
-def test_a_loss_that_ends_as_nan_is_not_the_least(validation_loss):
-    assert metrics.overfitting_epoch(validation_loss) == 2
+@pytest.mark.parametrize("validation_loss", [[3, 1, math.nan], [3, 1, math.inf, 2], [math.nan, 3, 1]])
+def test_of_a_diverged_training_nothing_is_concluded(validation_loss):
+    epoch = metrics.diverged_epoch(validation_loss)
+    with pytest.raises(ValueError, match=f"received (nan|inf) at epoch {epoch}: ask"):
+        metrics.overfitting_epoch(validation_loss)
+    assert math.isnan(metrics.rise(validation_loss))
 
 
 @settings(deadline=None, max_examples=50)
@@ -113,6 +162,18 @@ def test_chance_difference_is_rarely_exceeded_by_two_equal_networks():
     first, second = rng.binomial(1000, 0.8, (2, 20_000)) / 1000
     exceeded = np.mean(np.abs(first - second) > metrics.chance_difference(0.8, 1000))
     assert exceeded == pytest.approx(0.0455, abs=0.01)  # of a normal distribution, beyond 2 sd
+
+
+@pytest.mark.parametrize(("accuracy", "above"), [(0.05, False), (0.1, False), (0.118, False), (0.12, True), (1, True)])
+def test_above_chance_is_two_standard_errors_above(accuracy, above):
+    """Of 1000 examples and 10 classes: 0.1 + 2 sqrt(0.1 * 0.9 / 1000) = 0.11897."""
+    assert metrics.significantly_above_chance(accuracy, 1000, 10) is above
+
+
+def test_a_network_that_draws_lots_is_rarely_above_chance():
+    accuracies = np.random.default_rng(0).binomial(400, 1 / 4, 4000) / 400
+    above = np.mean([metrics.significantly_above_chance(accuracy, 400, 4) for accuracy in accuracies])
+    assert 0.01 < above < 0.035  # of a normal distribution, 0.023
 
 
 @given(n=st.integers(1, 10_000), share=st.floats(0, 1))
