@@ -6,6 +6,7 @@ from typing import TypeVar, get_args
 
 from mi204.datasets import AudioDataset, DataChoice, ImageDataset
 from mi204.datasets._fetch import FetchError
+from mi204.datasets.samples import TEST, TRAINING, Sample
 from mi204.errors import SettingError
 
 Dataset = TypeVar("Dataset", ImageDataset, AudioDataset)
@@ -17,7 +18,11 @@ def choose(data: DataChoice, real: Callable[[], Dataset], sample: Callable[[], D
     Raises SettingError for another ``data``, and whatever else ``real`` raises.
     """
     if data not in get_args(DataChoice):
-        raise SettingError(f"Expected data to be one of {', '.join(get_args(DataChoice))}, received {data!r}.")
+        raise SettingError(
+            "Expected data to be one of {choices}, received {data!r}.",
+            "Attendu pour data : {choices} ; reçu : {data!r}. En choisir un.",
+            choices=", ".join(get_args(DataChoice)), data=data,
+        )
     if data == "sample":
         return sample()
     try:
@@ -26,3 +31,13 @@ def choose(data: DataChoice, real: Callable[[], Dataset], sample: Callable[[], D
         if data == "real":
             raise
         return replace(sample(), notice=error.notice)
+
+
+def sample_of(
+    name: str, classes: tuple[str, ...], draw: Callable[[int, int], Sample], n_train: int, n_test: int
+) -> ImageDataset:
+    """Draw the sample of a data set of images, of the size asked for."""
+    train, test = draw(TRAINING, n_train), draw(TEST, n_test)
+    return ImageDataset(
+        name, "sample", None, classes, train.images, train.labels, test.images, test.labels, train.masks, test.masks
+    )

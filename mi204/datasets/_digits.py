@@ -6,7 +6,7 @@ has numbers of its own, drawn from `rng`, and some parts may be of no length: th
 A sloppy hand makes a 9 that looks like a 4, a 7 like a 1, a 6 like a 0, a 5 like a 3.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
@@ -32,7 +32,7 @@ def _zero(rng: np.random.Generator, n: int) -> list[Stroke]:
     return [[
         (start, -0.95), (-wide * 0.7, -0.7 + tilt), (-wide, tilt), (-wide * 0.7, 0.7 + tilt), (0, 1),
         (wide * 0.7, 0.7 - tilt), (wide, -tilt), (wide * 0.7, -0.7 - tilt), (end, low),
-    ]]  # fmt: skip
+    ]]
 
 
 def _one(rng: np.random.Generator, n: int) -> list[Stroke]:
@@ -53,7 +53,7 @@ def _two(rng: np.random.Generator, n: int) -> list[Stroke]:
     return [[
         (-wide, start), (-0.05, -1), (wide, right), (wide * 0.3, 0.25), (left, 0.9), (left - loop * 0.3, 0.9 - rise),
         (left + loop, 0.9 - rise), (left + loop * 1.3, 0.9), (end, base),
-    ]]  # fmt: skip
+    ]]
 
 
 def _three(rng: np.random.Generator, n: int) -> list[Stroke]:
@@ -63,7 +63,7 @@ def _three(rng: np.random.Generator, n: int) -> list[Stroke]:
     return [[
         (-wide, start), (0, -1), (wide, -0.6), (middle, height), (middle, height), (belly, height + 0.45),
         (0, 1), (-wide, end),
-    ]]  # fmt: skip
+    ]]
 
 
 def _four(rng: np.random.Generator, n: int) -> list[Stroke]:
@@ -86,7 +86,7 @@ def _five(rng: np.random.Generator, n: int) -> list[Stroke]:
         [(-wide + gap, -0.9), (-wide * 1.1, neck), (-wide * 1.1, neck), (0.1, neck - 0.1), (belly, 0.4), (0, 1),
          (-wide - 0.15, end)],
         [(-wide, -0.9), (reach, -0.9 + tilt)],
-    ]  # fmt: skip
+    ]
 
 
 def _six(rng: np.random.Generator, n: int) -> list[Stroke]:
@@ -96,7 +96,7 @@ def _six(rng: np.random.Generator, n: int) -> list[Stroke]:
     return [[
         (start, high), (-wide * 0.6, -0.4), (-wide, 0.35), (-wide * 0.4, 0.95), (belly * 0.5, 0.9), (belly, 0.5),
         (belly * 0.3, top), (-wide * 0.7, end),
-    ]]  # fmt: skip
+    ]]
 
 
 def _seven(rng: np.random.Generator, n: int) -> list[Stroke]:
@@ -110,7 +110,7 @@ def _seven(rng: np.random.Generator, n: int) -> list[Stroke]:
         [(-wide, -0.85 + serif), (-wide, -0.85), (0, -0.9), (wide, -0.9 + tilt), (wide, -0.9 + tilt), (middle, 0),
          (foot, 1)],
         [(middle - bar, 0.05), (middle + bar, 0)],
-    ]  # fmt: skip
+    ]
 
 
 def _eight(rng: np.random.Generator, n: int) -> list[Stroke]:
@@ -118,7 +118,7 @@ def _eight(rng: np.random.Generator, n: int) -> list[Stroke]:
     return [[
         (start, -0.85), (0, -1), (-head, -0.6), (0, waist), (wide, 0.5), (0, 1), (-wide, 0.5), (0, waist),
         (head, -0.5), (end, -0.9),
-    ]]  # fmt: skip
+    ]]
 
 
 def _nine(rng: np.random.Generator, n: int) -> list[Stroke]:
@@ -129,7 +129,7 @@ def _nine(rng: np.random.Generator, n: int) -> list[Stroke]:
     return [[
         (start, high), (-0.05, -0.95), (-wide, -0.4), (-0.1, low), (0.45, -0.5), (0.5, -0.7), (0.45, -0.1),
         (foot + 0.1, 0.9), (foot - hook, 1),
-    ]]  # fmt: skip
+    ]]
 
 
 DRAWINGS = (_zero, _one, _two, _three, _four, _five, _six, _seven, _eight, _nine)
@@ -149,7 +149,7 @@ def _by_hand(rng: np.random.Generator, strokes: list[Stroke], n: int) -> list[np
     slant, tilt, bow, taper, sag, swell, width, height, right, down = _numbers(
         rng, n, (-0.25, 0.55), (-0.2, 0.2), (-0.2, 0.2), (-0.25, 0.25), (-0.25, 0.25), (-0.25, 0.25), (0.75, 1.25),
         (7.5, 10), (-1.3, 1.3), (-1.3, 1.3),
-    )  # fmt: skip
+    )
     x, y = x - slant * y + bow * y * y + taper * x * y, y + tilt * x + sag * x * x + swell * x * y
     knots = np.stack([x * width, y], axis=1) * height
     middle = (knots.min(axis=0) + knots.max(axis=0)) / 2
@@ -173,14 +173,15 @@ def _dots(knots: np.ndarray) -> Iterator[np.ndarray]:
             )
 
 
-def write(rng: np.random.Generator, draw: Callable[[np.random.Generator, int], list[Stroke]], n: int) -> np.ndarray:
-    """Write one digit n times, white on black: uint8 (n, 28, 28)."""
+def write(rng: np.random.Generator, digit: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Write a digit n times, white on black: uint8 (n, 28, 28), and where its line is, bool (n, 28, 28)."""
     pixels = (np.arange(SIDE) + 0.5).astype(np.float32)
     # Squared distance from each pixel to the closest dot.
     nearest = np.full((n, SIDE, SIDE), np.inf, dtype=np.float32)
-    for x, y in chain.from_iterable(map(_dots, _by_hand(rng, draw(rng, n), n))):
+    for x, y in chain.from_iterable(map(_dots, _by_hand(rng, DRAWINGS[digit](rng, n), n))):
         across, along = np.square(pixels - x[:, None]), np.square(pixels - y[:, None])
         np.minimum(nearest, along[:, :, None] + across[:, None], out=nearest)
     radius, brightness = _numbers(rng, n, (0.8, 2), (210, 255))[..., None, None]
     # The edge of a line is as wide as a pixel.
-    return (np.clip(radius + 0.5 - np.sqrt(nearest), 0, 1) * brightness).astype(np.uint8)
+    cover = np.clip(radius + 0.5 - np.sqrt(nearest), 0, 1)
+    return (cover * brightness).astype(np.uint8), cover >= 0.5

@@ -1,55 +1,76 @@
 """Line drawings of the ten classes of CIFAR-10, and of clutter of no class.
 
-A drawing is a sequence of strokes painted one over the other, each a paint and a signed distance: the distance of every
-cell of a grid to the stroke's outline, negative inside, in units of half the drawing. Numbers drawn from `rng` vary it.
+A drawing is a sequence of strokes painted one over the other, each a paint and a shape: a window of a grid, and the
+distance of each of its cells to the shape's outline, negative inside, in units of half the drawing. Numbers drawn from
+`rng` vary it.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
 
-Strokes = Iterator[tuple[int, np.ndarray]]
+Window = tuple[slice, slice]
+Shape = tuple[Window, np.ndarray]
+Strokes = Iterator[tuple[int, Shape]]
 Point = tuple[float, float]
 
 GRID = 64
 BODY, SECOND, DARK, LIGHT = range(4)
 
-# Centres of the cells of a drawing, in -1..1: x to the right, y downwards.
-X, Y = np.meshgrid(*2 * [((np.arange(GRID) + 0.5) * 2 / GRID - 1).astype(np.float32)])
+# Centres of the cells along one side of a drawing, in -1..1: x to the right, y downwards.
+PLACES = ((np.arange(GRID) + 0.5) * 2 / GRID - 1).astype(np.float32)
+# An edge is as wide as a pixel of the image, so that looking up one cell per pixel leaves no stairs.
+EDGE = 1 / 12
 
 
-def _segments(points: tuple[Point, ...], closed: bool) -> tuple[np.ndarray, ...]:
-    """Return, along a first axis of segments: each cell's offset from their start, their own extent, the distances."""
-    ends = np.array(points, dtype=np.float32)
-    starts = np.roll(ends, 1, axis=0)
-    if not closed:
-        starts, ends = starts[1:], ends[1:]
+def _window(left: float, top: float, right: float, bottom: float) -> Window:
+    """Return the window of all cells that a shape within these bounds covers, its edge included."""
+    first_column, first_row = (max(0, int((low - EDGE / 2 + 1) * GRID / 2)) for low in (left, top))
+    columns, rows = (max(0, int((high + EDGE / 2 + 1) * GRID / 2) + 1) for high in (right, bottom))
+    return slice(first_row, rows), slice(first_column, columns)
+
+
+def _segments(
+    points: tuple[Point, ...], closed: bool, margin: float
+) -> tuple[Window, tuple[np.ndarray, ...], np.ndarray]:
+    """Measure cells by segments: their offsets from the starts, the extents of the segments, the least distances."""
+    across, down = zip(*points, strict=True)
+    window = _window(min(across) - margin, min(down) - margin, max(across) + margin, max(down) + margin)
+    rows, columns = window
+    starts = np.array(points if closed else points[:-1], dtype=np.float32)
+    ends = np.array((*points[1:], points[0]) if closed else points[1:], dtype=np.float32)
     along_x, along_y = (ends - starts).T[..., None, None]
-    x, y = X - starts[:, 0, None, None], Y - starts[:, 1, None, None]
-    position = np.clip((x * along_x + y * along_y) / (along_x**2 + along_y**2), 0, 1)
-    distances = np.sqrt((x - position * along_x) ** 2 + (y - position * along_y) ** 2)
-    return x, y, along_x, along_y, distances
+    x, y = PLACES[columns] - starts[:, :1, None], PLACES[rows, None] - starts[:, 1:, None]
+    position = ((x * along_x + y * along_y) / (along_x**2 + along_y**2)).clip(0, 1)
+    squares = (x - position * along_x) ** 2 + (y - position * along_y) ** 2
+    return window, (x, y, along_x, along_y), np.sqrt(squares.min(axis=0))
 
 
-def _line(radius: float, *points: Point) -> np.ndarray:
-    *_, distances = _segments(points, closed=False)
-    return distances.min(axis=0) - radius
+def _line(radius: float, *points: Point) -> Shape:
+    window, _, distances = _segments(points, False, radius)
+    return window, distances - np.float32(radius)
 
 
-def _polygon(*points: Point, rounding: float = 0.02) -> np.ndarray:
-    x, y, along_x, along_y, distances = _segments(points, closed=True)
+def _polygon(*points: Point, rounding: float = 0.02) -> Shape:
+    window, (x, y, along_x, along_y), distances = _segments(points, True, rounding)
     # A cell is inside when a ray from it to the right crosses an odd number of sides.
     beside = (y > 0) != (y > along_y)
     crossed = beside & ((x * along_y < y * along_x) == (along_y > 0))
     inside = np.logical_xor.reduce(crossed)
-    return np.where(inside, -1, 1) * distances.min(axis=0) - rounding
+    return window, np.where(inside, -distances, distances) - np.float32(rounding)
 
 
-def _ellipse(x: float, y: float, width: float, height: float) -> np.ndarray:
-    return (np.sqrt(((X - x) / width) ** 2 + ((Y - y) / height) ** 2) - 1) * min(width, height)
+def _ellipse(x: float, y: float, width: float, height: float) -> Shape:
+    small = min(width, height)
+    # Measured along the small axis: the edge is wider along the other.
+    right, down = width * (1 + EDGE / 2 / small), height * (1 + EDGE / 2 / small)
+    rows, columns = window = _window(x - right, y - down, x + right, y + down)
+    x, y, width, height, small = np.array((x, y, width, height, small), dtype=np.float32)
+    across, along = (PLACES[columns] - x) / width, (PLACES[rows, None] - y) / height
+    return window, (np.sqrt(across**2 + along**2) - 1) * small
 
 
-def _box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
+def _box(left: float, top: float, right: float, bottom: float) -> Shape:
     return _polygon((left, top), (right, top), (right, bottom), (left, bottom))
 
 
@@ -266,13 +287,14 @@ def picture(strokes: Strokes) -> np.ndarray:
     """
     shares = np.zeros((4, GRID, GRID), dtype=np.float32)
     # Light comes from above: going down, more and more of the paint turns dark.
-    shade = 0.18 + 0.18 * Y
-    for part, distance in strokes:
-        # An edge as wide as a pixel of the image, so that looking up one cell per pixel leaves no stairs.
-        cover = np.clip(0.5 - distance * 12, 0, 1)
-        shares *= 1 - cover
-        shares[part] += cover * (1 - shade)
-        shares[DARK] += cover * shade
+    shade = 0.18 + 0.18 * PLACES[:, None]
+    for part, (window, distance) in strokes:
+        cover = (0.5 - distance / EDGE).clip(0, 1)
+        shaded = cover * shade[window[0]]
+        seen = shares[:, *window]
+        seen *= 1 - cover
+        seen[part] += cover - shaded
+        seen[DARK] += shaded
     # The border stays empty: every pixel outside the drawing looks it up.
     shares[:, [0, -1]] = shares[:, :, [0, -1]] = 0
     return sum(share << (8 * paint) for paint, share in enumerate((shares * 255).astype(np.uint32)))

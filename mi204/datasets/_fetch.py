@@ -23,6 +23,7 @@ from requests import RequestException
 
 from mi204 import paths
 from mi204.errors import DataError, StorageError
+from mi204.language import Text
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ _PLAIN_NAME = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
 # What tarfile and gzip raise, on purpose or not, about an archive that is damaged or was made to harm.
 _ARCHIVE_ERRORS = (
     tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OverflowError, RecursionError, MemoryError,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,15 @@ class RemoteFile:
 class FetchError(DataError):
     """No place holds the data set whole."""
 
-    notice = ""
+    notice: Text
     """One line for those who go on with the sample; names the files that were found damaged."""
 
 
 class _DamagedError(DataError):
     """A file is there, but is not the official one."""
 
-    def __init__(self, where: Path | str, problem: str) -> None:
-        super().__init__(problem)
+    def __init__(self, where: Path | str, english: str, french: str, **values: object) -> None:
+        super().__init__(english, french, **values)
         self.where = str(where)
 
 
@@ -92,9 +93,11 @@ def fetch(remote: RemoteFile, first: Iterable[Path] = ()) -> Path:
         except _DamagedError as error:
             _log.warning("%s is not used. %s", error.where, error)
             damaged.append(error.where)
-            tried.append(f"{place}: {error}")
-        except (DataError, OSError) as error:
-            tried.append(f"{place}: {error}")
+            tried.append((place, error.text))
+        except DataError as error:
+            tried.append((place, error.text))
+        except OSError as error:
+            tried.append((place, Text(str(error), str(error))))
     raise _fetch_error(remote, tried, damaged)
 
 
@@ -123,7 +126,7 @@ def _places(remote: RemoteFile) -> Iterator[Path | str]:
 def _obtain(place: Path | str, remote: RemoteFile) -> Path:
     if isinstance(place, Path):
         if not place.exists():
-            raise DataError("not there")
+            raise DataError("not there", "absent")
         if remote.folder and place.name == PurePosixPath(remote.folder).name:
             _verify_folder(place, remote)
             return place
@@ -136,7 +139,8 @@ def _obtain(place: Path | str, remote: RemoteFile) -> Path:
             return _extract(file, remote)
         except _DamagedError as error:
             # Nothing is left of what was extracted: the place it came from is the one to name.
-            raise _DamagedError(place, str(error)) from error
+            error.where = str(place)
+            raise
 
 
 @contextmanager
@@ -164,15 +168,20 @@ def _verify_folder(folder: Path, remote: RemoteFile) -> None:
         if received != remote.files_sha256:
             raise _DamagedError(
                 folder,
-                f"{folder.name}: expected SHA256 {remote.files_sha256} over all its files, received {received} over "
-                f"{len(names)} files",
+                "{name}: expected SHA256 {expected} over all its files, received {received} over {count} files",
+                "{name} : SHA256 {expected} attendu sur tous ses fichiers, reçu : {received} sur {count} fichiers",
+                name=folder.name, expected=remote.files_sha256, received=received, count=len(names),
             )
 
 
 def _verify(file: Path, algorithm: str, expected: str) -> None:
-    received = pooch.file_hash(file, algorithm) if file.exists() else "no such file"
+    received = pooch.file_hash(file, algorithm) if file.exists() else ""
     if received != expected:
-        raise _DamagedError(file, f"{file.name}: expected {algorithm.upper()} {expected}, received {received}")
+        raise _DamagedError(
+            file,
+            f"{file.name}: expected {algorithm.upper()} {expected}, received {received or 'no such file'}",
+            f"{file.name} : {algorithm.upper()} {expected} attendu, reçu : {received or 'aucun fichier de ce nom'}",
+        )
 
 
 def _download(url: str, remote: RemoteFile, folder: Path) -> Path:
@@ -188,11 +197,17 @@ def _download(url: str, remote: RemoteFile, folder: Path) -> Path:
     try:
         return Path(downloads.fetch(remote.name, downloader=downloader))
     except RequestException as error:
-        raise DataError(f"cannot be downloaded: {error}") from error
+        raise DataError(
+            "cannot be downloaded: {error}", "le téléchargement est impossible : {error}", error=error
+        ) from error
     except ValueError as error:
-        raise _DamagedError(url, str(error)) from error
+        raise _DamagedError(
+            url, "{error}", "ce qui est téléchargé n'est pas le fichier officiel : {error}", error=error
+        ) from error
     except OSError as error:
-        raise _storage_error(f"download {url} into {folder}", error) from error
+        raise _storage_error(
+            error, "download {url} into {folder}", "télécharger {url} dans {folder}", url=url, folder=folder
+        ) from error
 
 
 def _extract(archive: Path, remote: RemoteFile) -> Path:
@@ -208,7 +223,12 @@ def _extract(archive: Path, remote: RemoteFile) -> Path:
                 try:
                     _unpack(stream, remote, extracted)
                 except _ARCHIVE_ERRORS as error:
-                    raise _DamagedError(archive, f"expected a tar.gz archive, received: {error!r}") from error
+                    raise _DamagedError(
+                        archive,
+                        "expected a tar.gz archive, received: {error!r}",
+                        "une archive tar.gz est attendue, reçu : {error!r}",
+                        error=error,
+                    ) from error
                 _verify_folder(extracted, remote)
                 try:
                     # Another process may have finished the same work meanwhile and be reading its files.
@@ -219,7 +239,9 @@ def _extract(archive: Path, remote: RemoteFile) -> Path:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     os.rename(extracted, target)
         except OSError as error:
-            raise _storage_error(f"extract {archive} into {cache}", error) from error
+            raise _storage_error(
+                error, "extract {archive} into {cache}", "extraire {archive} dans {cache}", archive=archive, cache=cache
+            ) from error
     return target
 
 
@@ -231,10 +253,19 @@ def _unpack(archive: BinaryIO, remote: RemoteFile, into: Path) -> None:
         for count, member in enumerate(tar, start=1):
             unpacked += member.size
             if unpacked > _LARGEST_UNPACKED:
-                problem = f"expected at most {_LARGEST_UNPACKED:,} bytes unpacked, received more"
-                raise _DamagedError(archive.name, problem)
+                raise _DamagedError(
+                    archive.name,
+                    "expected at most {most:,} bytes unpacked, received more",
+                    "au plus {most:,} octets décompressés sont attendus, reçu : davantage",
+                    most=_LARGEST_UNPACKED,
+                )
             if count > _MOST_MEMBERS:
-                raise _DamagedError(archive.name, f"expected at most {_MOST_MEMBERS:,} members, received more")
+                raise _DamagedError(
+                    archive.name,
+                    "expected at most {most:,} members, received more",
+                    "au plus {most:,} membres sont attendus, reçu : davantage",
+                    most=_MOST_MEMBERS,
+                )
             path = PurePosixPath(member.name)
             wanted = path.parent == folder and path.match(remote.files) and _PLAIN_NAME.fullmatch(path.name)
             if member.isreg() and wanted:
@@ -242,30 +273,46 @@ def _unpack(archive: BinaryIO, remote: RemoteFile, into: Path) -> None:
                     shutil.copyfileobj(content, file)
 
 
-def _fetch_error(remote: RemoteFile, tried: list[str], damaged: list[str]) -> FetchError:
-    wanted, needed = remote.name, remote.name
-    proof = f"SHA-256 of {remote.name}: {remote.sha256}"
+def _fetch_error(remote: RemoteFile, tried: list[tuple[Path | str, Text]], damaged: list[str]) -> FetchError:
+    name, cache = remote.name, paths.datasets_cache()
+    wanted = needed = wanted_fr = needed_fr = name
+    proof, proof_fr = f"SHA-256 of {name}: {remote.sha256}", f"SHA-256 de {name} : {remote.sha256}"
     if remote.files_sha256:
         proof = f"SHA-256 over all files of that folder: {remote.files_sha256}"
+        proof_fr = f"SHA-256 sur tous les fichiers de ce dossier : {remote.files_sha256}"
     if remote.folder:
-        wanted = needed = f"{remote.name} or its extracted folder {remote.folder}"
-    elif "/" in remote.name:
+        wanted = needed = f"{name} or its extracted folder {remote.folder}"
+        wanted_fr = needed_fr = f"{name} ou son dossier extrait {remote.folder}"
+    elif "/" in name:
         # One file of several: told about this one alone, people would come back for each of the others.
-        needed = f"the folder {remote.name.rpartition('/')[0]} with all its files"
+        folder = name.rpartition("/")[0]
+        needed, needed_fr = f"the folder {folder} with all its files", f"le dossier {folder} avec tous ses fichiers"
     error = FetchError(
         f"Expected {wanted} ({proof}) in one of these places, received:\n"
-        + "".join(f"  - {line}\n" for line in tried)
-        + f"Without internet, copy {needed} to {paths.datasets_cache()}, "
-        "or set MI204_MIRROR to a folder or URL that holds it."
+        + "".join(f"  - {place}: {problem.written('en')}\n" for place, problem in tried)
+        + f"Without internet, copy {needed} to {cache}, or set MI204_MIRROR to a folder or URL that holds it.",
+        f"Attendu à l'un de ces endroits : {wanted_fr} ({proof_fr}) ; reçu :\n"
+        + "".join(f"  - {place} : {problem.written('fr')}\n" for place, problem in tried)
+        + f"Sans internet, copier {needed_fr} dans {cache}, ou donner à MI204_MIRROR un dossier ou une adresse web qui "
+        "le contient.",
     )
-    error.notice = f"The real data ({remote.name}) could not be reached or verified: the procedural sample replaces it."
+    notice = f"The real data ({name}) could not be reached or verified: the procedural sample replaces it."
+    notice_fr = (
+        f"Les données réelles ({name}) n'ont pu être atteintes ou vérifiées : l'échantillon procédural les remplace."
+    )
     if damaged:
-        error.notice += f" Found damaged: {', '.join(damaged)}."
+        notice += f" Found damaged: {', '.join(damaged)}."
+        notice_fr += f" Endommagé : {', '.join(damaged)}."
+    error.notice = Text(notice, notice_fr)
     return error
 
 
-def _storage_error(task: str, error: OSError) -> StorageError:
+def _storage_error(error: OSError, english: str, french: str, **values: object) -> StorageError:
+    """Say what the system did not allow, given as templates of what comes after "Expected to"."""
     return StorageError(
-        f"Expected to {task}, but the system answered: {error.strerror or error}. Nothing is left half-written. "
-        f"Free some space or set {_CACHE_VARIABLE} to another folder, then run the same command again."
+        f"Expected to {english}, but the system answered: {{problem}}. Nothing is left half-written. "
+        f"Free some space or set {_CACHE_VARIABLE} to another folder, then run the same command again.",
+        f"Impossible de {french} ; le système répond : {{problem}}. Rien ne reste à moitié écrit. "
+        f"Libérer de la place ou donner à {_CACHE_VARIABLE} un autre dossier, puis relancer la même commande.",
+        problem=error.strerror or error, **values,
     )

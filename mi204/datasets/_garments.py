@@ -130,7 +130,7 @@ def _t_shirt(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Layers:
     yield from _top(
         rng, x, y, sleeve=sleeve, chest=(0.38, 0.56), waist=(0.85, 1), hem=(0.8, 0.98), flare=(0.85, 1.1),
         tail=(0, 0.08), neck=(0.05, 0.35), prints=0.35, opening=0.04, collar=0.02, cuffs=0.15, pattern=0.2,
-    )  # fmt: skip
+    )
 
 
 def _pullover(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Layers:
@@ -138,7 +138,7 @@ def _pullover(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Layers:
     yield from _top(
         rng, x, y, sleeve=sleeve, chest=(0.42, 0.58), waist=(0.9, 1.05), hem=(0.65, 0.97), flare=(0.85, 1.03),
         tail=(-0.03, 0.05), neck=(-0.05, 0.22), prints=0.25, opening=0.06, collar=0.1, cuffs=0.4, pattern=0.25,
-    )  # fmt: skip
+    )
 
 
 def _coat(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Layers:
@@ -146,7 +146,7 @@ def _coat(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Layers:
     yield from _top(
         rng, x, y, sleeve=sleeve, chest=(0.36, 0.52), waist=(0.85, 1.02), hem=(0.78, 1), flare=(0.95, 1.2),
         tail=(-0.05, 0.03), neck=(-0.05, 0.3), prints=0.02, opening=0.8, collar=0.4, cuffs=0.1, pattern=0.1,
-    )  # fmt: skip
+    )
 
 
 def _shirt(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Layers:
@@ -154,7 +154,7 @@ def _shirt(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Layers:
     yield from _top(
         rng, x, y, sleeve=sleeve, chest=(0.38, 0.54), waist=(0.82, 1), hem=(0.8, 1), flare=(0.85, 1.08),
         tail=(0, 0.2), neck=(0, 0.32), prints=0.05, opening=0.55, collar=0.5, cuffs=0.15, pattern=0.4,
-    )  # fmt: skip
+    )
 
 
 def _dress(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Layers:
@@ -162,7 +162,7 @@ def _dress(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Layers:
     yield from _top(
         rng, x, y, sleeve=sleeve, chest=(0.24, 0.42), waist=(0.7, 1), hem=(0.9, 1), flare=(0.85, 2),
         tail=(-0.05, 0.05), neck=(0.05, 0.4), prints=0.02, opening=0.08, collar=0.05, cuffs=0.05, pattern=0.15,
-    )  # fmt: skip
+    )
 
 
 def _trouser(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> Layers:
@@ -221,7 +221,7 @@ def _shoe(
     crest = arch - _bend(
         x, (-1.05, 0), (-0.7, toe), (front - steep, toe + instep * (height - toe)), (front, height),
         ((front + back) / 2, height - low), (back, height * tab),
-    )  # fmt: skip
+    )
     upper = _cover(y - crest, arch - y, back - x)
     rim = _often(rng, x, 0.6) * _cover(crest + 0.1 - y)
     bare = _often(rng, x, straps)

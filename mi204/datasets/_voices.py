@@ -8,12 +8,10 @@ loudness, a microphone and a room of its own, and every repetition varies a litt
 All the repetitions of a word by one voice are computed together, frame by frame in the frequency domain.
 """
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-
-from mi204.datasets import AudioDataset
-from mi204.datasets.spoken_digits import CLASSES
 
 SEED = 204
 SAMPLING_RATE = 8000
@@ -121,24 +119,29 @@ ACCENT = 0.13
 VARIATION = 0.04
 
 
-def spoken_digits(n_repetitions: int = 50) -> AudioDataset:
-    """Speak each digit `n_repetitions` times in each voice: 60 recordings per repetition at 8 kHz, always the same.
+class Recordings(NamedTuple):
+    """What was spoken, by digit, voice and repetition."""
 
-    A recording does not depend on how many there are. They come by digit, voice and repetition, with values in -1..1.
+    waveforms: tuple[np.ndarray, ...]
+    """One waveform per recording, float32 (n_samples,) in -1..1, at 8 kHz."""
+    labels: np.ndarray
+    """Digits, int64 (n,)."""
+    speakers: np.ndarray
+    """Names of the voices, str (n,)."""
+    repetitions: np.ndarray
+    """Numbers from 0 among those of the same digit and voice, int64 (n,)."""
+
+
+def speak(n_repetitions: int) -> Recordings:
+    """Speak each digit `n_repetitions` times in each voice: 60 recordings per repetition, always the same.
+
+    A recording does not depend on how many there are.
     """
-    waveforms, names = [], []
-    for digit in range(len(WORDS)):
-        for voice in range(len(VOICES)):
-            waveforms += _speak(digit, voice, n_repetitions)
-            names += [(digit, VOICES[voice].name, repetition) for repetition in range(n_repetitions)]
-    labels, speakers, repetitions = zip(*names, strict=True)
-    return AudioDataset(
-        name="Free Spoken Digit Dataset", source="sample", notice="", classes=CLASSES,
-        waveforms=tuple(waveforms), sampling_rate=SAMPLING_RATE,
-        labels=np.array(labels, dtype=np.int64), speakers=np.array(speakers),
-        repetitions=np.array(repetitions, dtype=np.int64),
-        files=tuple(f"{digit}_{speaker}_{repetition}.wav" for digit, speaker, repetition in names), remarks={},
-    )  # fmt: skip
+    digits, voices, repetitions = np.indices((len(WORDS), len(VOICES), n_repetitions)).reshape(3, -1)
+    pairs = product(range(len(WORDS)), range(len(VOICES)))
+    waveforms = tuple(waveform for digit, voice in pairs for waveform in _speak(digit, voice, n_repetitions))
+    names = np.array([voice.name for voice in VOICES])
+    return Recordings(waveforms, digits, names[voices], repetitions)
 
 
 def _speak(digit: int, number: int, n: int) -> list[np.ndarray]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mi204.datasets import DataChoice, ImageDataset
-from mi204.datasets._choice import choose
+from mi204.datasets import DataChoice, ImageDataset, samples
+from mi204.datasets._choice import choose, sample_of
 from mi204.datasets._fetch import RemoteFile, fetch
 from mi204.errors import DataError
 
@@ -31,23 +31,22 @@ OFFICIAL = RemoteFile(
 )
 
 
-def load(data: DataChoice = "auto", remote: RemoteFile = OFFICIAL) -> ImageDataset:
+def load(data: DataChoice = "auto", *, n_train: int = 50_000, n_test: int = 10_000) -> ImageDataset:
     """Load CIFAR-10: uint8 images (n, 32, 32, 3) and int64 labels (n,), in the official order.
 
     ``auto`` gives the procedural sample, with its notice set, only when the real data cannot be reached or verified;
-    ``real`` raises DataError then. Raises DataError when a verified file does not hold what it should, StorageError
-    when the cache cannot be written, SettingError for another ``data``.
+    ``real`` raises DataError then. The sample is of ``n_train`` and ``n_test`` images; the real data always come whole.
+    Raises DataError when a verified file does not hold what it should, StorageError when the cache cannot be written,
+    SettingError for another ``data``.
     """
-    from mi204.datasets import samples
-
-    return choose(data, lambda: _real(remote), samples.cifar10)
+    return choose(data, _real, lambda: sample_of("CIFAR-10", CLASSES, samples.scenes, n_train, n_test))
 
 
-def _real(remote: RemoteFile) -> ImageDataset:
-    folder = fetch(remote)
+def _real() -> ImageDataset:
+    folder = fetch(OFFICIAL)
     x_train, y_train = _read(*(folder / f"data_batch_{number}" for number in range(1, 6)))
     x_test, y_test = _read(folder / "test_batch")
-    return ImageDataset("CIFAR-10", "real", "", CLASSES, x_train, y_train, x_test, y_test)
+    return ImageDataset("CIFAR-10", "real", None, CLASSES, x_train, y_train, x_test, y_test)
 
 
 def _read(*files: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -65,15 +64,21 @@ def _read_batch(file: Path) -> tuple[np.ndarray, np.ndarray]:
             batch = _TableUnpickler(stream, encoding="bytes").load()
     except Exception as error:  # a broken pickle can raise anything
         raise DataError(
-            f"Expected a pickled table of images in {file}, received: {error}. Delete this file and load it again."
+            "Expected a pickled table of images in {file}, received: {error}. Delete this file and load it again.",
+            "Attendu dans {file} : une table d'images sérialisée par pickle ; reçu : {error}. Supprimer ce fichier et "
+            "le charger à nouveau.",
+            file=file, error=error,
         ) from error
     match batch:
         case {b"data": np.ndarray(dtype=np.uint8, shape=(count, 3072)) as pixels, b"labels": list(labels)}:
             if len(labels) == count and all(isinstance(label, int) and 0 <= label < 10 for label in labels):
                 return pixels, np.array(labels, dtype=np.int64)
     raise DataError(
-        f"Expected in {file} uint8 pixels (n, 3072) under 'data' and n labels from 0 to 9 under 'labels', "
-        f"received {reprlib.repr(batch)}. Delete this file and load it again."
+        "Expected in {file} uint8 pixels (n, 3072) under 'data' and n labels from 0 to 9 under 'labels', "
+        "received {batch}. Delete this file and load it again.",
+        "Attendu dans {file} : des pixels uint8 (n, 3072) sous 'data' et n étiquettes de 0 à 9 sous 'labels' ; reçu : "
+        "{batch}. Supprimer ce fichier et le charger à nouveau.",
+        file=file, batch=reprlib.repr(batch),
     )
 
 

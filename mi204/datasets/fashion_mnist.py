@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mi204.datasets import DataChoice, ImageDataset, _idx
-from mi204.datasets._choice import choose
+from mi204.datasets import DataChoice, ImageDataset, _idx, samples
+from mi204.datasets._choice import choose, sample_of
 from mi204.datasets._fetch import RemoteFile
 
 CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -21,16 +21,21 @@ OFFICIAL = tuple(
 )
 
 
-def load(data: DataChoice = "auto", folder: Path | None = None) -> ImageDataset:
+def load(
+    data: DataChoice = "auto", folder: Path | None = None, *, n_train: int = 60_000, n_test: int = 10_000
+) -> ImageDataset:
     """Load Fashion-MNIST: uint8 images (n, 28, 28, 1) and int64 labels (n,), in the official order.
 
     `folder` is looked in first, for the four files themselves or as torchvision lays them out. ``auto`` gives the
     procedural sample, with its notice set, only when one of them cannot be reached or verified; ``real`` raises
-    DataError then. Raises DataError when a verified file does not hold what it should, StorageError when the cache
-    cannot be written, SettingError for another ``data``.
+    DataError then. The sample is of ``n_train`` and ``n_test`` images; the real data always come whole. Raises
+    DataError when a verified file does not hold what it should, StorageError when the cache cannot be written,
+    SettingError for another ``data``.
     """
-    from mi204.datasets import samples
-
     # As they are, or as torchvision lays them out.
     paths = [folder, folder / "FashionMNIST" / "raw"] if folder else []
-    return choose(data, lambda: _idx.load("Fashion-MNIST", CLASSES, OFFICIAL, paths), samples.fashion_mnist)
+    return choose(
+        data,
+        lambda: _idx.load("Fashion-MNIST", CLASSES, OFFICIAL, paths),
+        lambda: sample_of("Fashion-MNIST", CLASSES, samples.garments, n_train, n_test),
+    )

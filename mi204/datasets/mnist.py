@@ -1,7 +1,7 @@
 """MNIST: 60,000 training and 10,000 test images of handwritten digits, 28 x 28 pixels, in grey."""
 
-from mi204.datasets import DataChoice, ImageDataset, _idx
-from mi204.datasets._choice import choose
+from mi204.datasets import DataChoice, ImageDataset, _idx, samples
+from mi204.datasets._choice import choose, sample_of
 from mi204.datasets._fetch import RemoteFile
 
 CLASSES = tuple("0123456789")
@@ -20,13 +20,16 @@ OFFICIAL = tuple(
 )
 
 
-def load(data: DataChoice = "auto") -> ImageDataset:
+def load(data: DataChoice = "auto", *, n_train: int = 60_000, n_test: int = 10_000) -> ImageDataset:
     """Load MNIST: uint8 images (n, 28, 28, 1) and int64 labels (n,), in the official order.
 
     ``auto`` gives the procedural sample, with its notice set, only when a file cannot be reached or verified; ``real``
-    raises DataError then. Raises DataError when a verified file does not hold what it should, StorageError when the
-    cache cannot be written, SettingError for another ``data``.
+    raises DataError then. The sample is of ``n_train`` and ``n_test`` images; the real data always come whole. Raises
+    DataError when a verified file does not hold what it should, StorageError when the cache cannot be written,
+    SettingError for another ``data``.
     """
-    from mi204.datasets import samples
-
-    return choose(data, lambda: _idx.load("MNIST", CLASSES, OFFICIAL), samples.mnist)
+    return choose(
+        data,
+        lambda: _idx.load("MNIST", CLASSES, OFFICIAL),
+        lambda: sample_of("MNIST", CLASSES, samples.digits, n_train, n_test),
+    )

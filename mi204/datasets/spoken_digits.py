@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from mi204 import audio
-from mi204.datasets import AudioDataset, DataChoice
+from mi204.datasets import AudioDataset, DataChoice, _voices
 from mi204.datasets._choice import choose
 from mi204.datasets._fetch import RemoteFile, fetch
 from mi204.errors import DataError, SettingError
 
+NAME = "Free Spoken Digit Dataset"
 CLASSES = tuple("0123456789")
 SAMPLING_RATE = 8000
 
@@ -36,47 +37,67 @@ OFFICIAL = RemoteFile(
 )
 
 
-def load(data: DataChoice = "auto", folder: Path | None = None) -> AudioDataset:
+def load(data: DataChoice = "auto", folder: Path | None = None, *, n_repetitions: int = 50) -> AudioDataset:
     """Load the Free Spoken Digit Dataset, or one's own recordings of digits: 8 kHz, by digit, speaker and repetition.
 
     ``folder`` holds recordings to use instead of the official ones, directly or in a folder ``recordings``: wav files
     named ``digit_speaker_repetition.wav``, such as ``7_ada_0.wav``; other files are ignored. ``auto`` gives the
     procedural sample, with its notice set, only when the official recordings cannot be reached or verified; ``real``
-    raises DataError then. Raises DataError also when ``folder`` has no recordings, misnamed or unreadable ones, two of
+    raises DataError then. In the sample, each of six voices says each digit ``n_repetitions`` times; real recordings
+    always come whole. Raises DataError also when ``folder`` has no recordings, misnamed or unreadable ones, two of
     the same digit, speaker and repetition, or speakers whose names differ only by capitals or the encoding of their
     accents: maybe one voice, which would be on both sides of a split by speaker. StorageError when the cache cannot be
     written, SettingError for another ``data``, or for ``sample`` with a ``folder``.
     """
-    from mi204.datasets import _voices
-
-    if folder is None:
-        return choose(data, _official, _voices.spoken_digits)
-    if data == "sample":
+    if data == "sample" and folder is not None:
         raise SettingError(
-            f'Expected either data="sample" or a folder of recordings, received both (folder {folder}): leave one out.'
+            'Expected either data="sample" or a folder of recordings, received both (folder {folder}): leave one out.',
+            'Attendu : soit data="sample", soit un dossier d\'enregistrements ; reçu : les deux (dossier {folder}). '
+            "Retirer l'un d'eux.",
+            folder=folder,
         )
-    return choose(data, lambda: _own(folder), _voices.spoken_digits)
+    return choose(data, lambda: _own(folder) if folder else _official(), lambda: _sample(n_repetitions))
 
 
 def _official() -> AudioDataset:
-    return _read("Free Spoken Digit Dataset", fetch(OFFICIAL).glob(_WAV))
+    return _read(NAME, fetch(OFFICIAL).glob(_WAV))
+
+
+def _sample(n_repetitions: int) -> AudioDataset:
+    waveforms, labels, speakers, repetitions = _voices.speak(n_repetitions)
+    names = zip(labels, speakers, repetitions, strict=True)
+    return AudioDataset(
+        name=NAME, source="sample", notice=None, classes=CLASSES, waveforms=waveforms,
+        sampling_rate=_voices.SAMPLING_RATE, labels=labels, speakers=speakers, repetitions=repetitions,
+        files=tuple(f"{digit}_{speaker}_{repetition}.wav" for digit, speaker, repetition in names), remarks={},
+    )
 
 
 def _own(folder: Path) -> AudioDataset:
     if not folder.is_dir():
-        raise DataError(f"Expected a folder of recordings, received {folder}, which is none. Check its name.")
+        raise DataError(
+            "Expected a folder of recordings, received {folder}, which is none. Check its name.",
+            "Attendu : un dossier d'enregistrements ; reçu : {folder}, qui n'en est pas un. Vérifier son nom.",
+            folder=folder,
+        )
     files = sorted(chain(folder.glob(_WAV), folder.glob(f"recordings/{_WAV}")))
     if not files:
         raise DataError(
-            f"Expected recordings named digit_speaker_repetition.wav in {folder} or its folder recordings, received "
-            "no wav file. Put them there or name another folder."
+            "Expected recordings named digit_speaker_repetition.wav in {folder} or its folder recordings, received "
+            "no wav file. Put them there or name another folder.",
+            "Attendu dans {folder} ou son dossier recordings : des enregistrements nommés "
+            "chiffre_locuteur_répétition.wav ; reçu : aucun fichier wav. Les y mettre ou indiquer un autre dossier.",
+            folder=folder,
         )
     misnamed = [file.name for file in files if not _NAME.fullmatch(file.name)]
     if misnamed:
-        others = f" and {len(misnamed) - _MOST_NAMED} more" if len(misnamed) > _MOST_NAMED else ""
+        many = len(misnamed) > _MOST_NAMED
         raise DataError(
-            f"Expected in {folder} wav files named digit_speaker_repetition.wav, such as 7_ada_0.wav, received "
-            f"{', '.join(misnamed[:_MOST_NAMED])}{others}. Rename them or take them away."
+            "Expected in {folder} wav files named digit_speaker_repetition.wav, such as 7_ada_0.wav, received {names}"
+            f"{' and {more} more' if many else ''}. Rename them or take them away.",
+            "Attendu dans {folder} : des fichiers wav nommés chiffre_locuteur_répétition.wav, tel 7_ada_0.wav ; reçu : "
+            f"{{names}}{' et {more} de plus' if many else ''}. Les renommer ou les retirer.",
+            folder=folder, names=", ".join(misnamed[:_MOST_NAMED]), more=len(misnamed) - _MOST_NAMED,
         )
     spellings: dict[str, Path] = {}
     known: dict[tuple[int, str, int], Path] = {}
@@ -86,13 +107,20 @@ def _own(folder: Path) -> AudioDataset:
         if speaker != _meaning(first)[1]:
             raise DataError(
                 "Expected speakers' names that differ by more than capitals or the encoding of their accents, received "
-                f"{first} and {file}. Spell both alike if they are of one speaker; else rename one of the speakers."
+                "{first} and {file}. Spell both alike if they are of one speaker; else rename one of the speakers.",
+                "Attendu : des noms de locuteurs qui diffèrent par plus que des majuscules ou le codage de leurs "
+                "accents ; reçu : {first} et {file}. Les écrire de la même façon s'il s'agit d'un seul locuteur ; "
+                "sinon, renommer l'un des deux.",
+                first=first, file=file,
             )
         first = known.setdefault(_meaning(file), file)
         if first is not file:
             raise DataError(
-                f"Expected one recording of each digit, speaker and repetition, received two of the same: {first} and "
-                f"{file}. Number one of them anew or take it away."
+                "Expected one recording of each digit, speaker and repetition, received two of the same: {first} and "
+                "{file}. Number one of them anew or take it away.",
+                "Attendu : un enregistrement par chiffre, locuteur et répétition ; reçu : deux pour les mêmes, {first} "
+                "et {file}. Numéroter l'un d'eux autrement ou le retirer.",
+                first=first, file=file,
             )
     return _read(folder.resolve().name, files)
 
@@ -108,11 +136,11 @@ def _read(name: str, files: Iterable[Path]) -> AudioDataset:
     recordings = [audio.read(file, SAMPLING_RATE) for file in files]
     labels, speakers, repetitions = zip(*map(_meaning, files), strict=True)
     return AudioDataset(
-        name=name, source="real", notice="", classes=CLASSES,
+        name=name, source="real", notice=None, classes=CLASSES,
         waveforms=tuple(recording.waveform for recording in recordings), sampling_rate=SAMPLING_RATE,
         labels=np.array(labels, dtype=np.int64), speakers=np.array(speakers),
         repetitions=np.array(repetitions, dtype=np.int64), files=tuple(file.name for file in files),
         remarks={
             file.name: recording.remarks for file, recording in zip(files, recordings, strict=True) if recording.remarks
         },
-    )  # fmt: skip
+    )
