@@ -52,7 +52,13 @@ def check_fields(network_type: NetworkType, configuration: NetworkConfiguration)
         if not isinstance(values, tuple | list) or not all(
             isinstance(value, Integral) and not isinstance(value, bool) and value >= least for value in values
         ):
-            raise SettingError(f"Expected {name} to be a tuple of integers of at least {least}, received {values!r}.")
+            raise SettingError(
+                "Expected {name} to be a tuple of integers of at least {least}, received {values!r}.",
+                "{name} attendu sous forme de tuple d'entiers d'au moins {least}, {values!r} reçu.",
+                name=name,
+                least=least,
+                values=values,
+            )
     if network_type == "mlp":
         return
     lengths = {name: len(values) for name, values in configuration._asdict().items() if name != "dense_hiddens"}
@@ -60,9 +66,14 @@ def check_fields(network_type: NetworkType, configuration: NetworkConfiguration)
     for name, length in lengths.items():
         if length != n_layers or length == 0:
             raise SettingError(
-                f"Expected {name} to have one entry for each of the {max(n_layers, 1)} convolutions of n_channels, "
-                f"received {length} ({getattr(configuration, name)}): give all four fields of the convolutions "
-                "the same length."
+                "Expected {name} to have one entry for each of the {expected} convolutions of n_channels, "
+                "received {length} ({values}): give all four fields of the convolutions the same length.",
+                "{name} attendu avec une entrée pour chaque convolution de n_channels, ici {expected}, "
+                "{length} reçu ({values}) : donner la même longueur aux quatre champs des convolutions.",
+                name=name,
+                expected=max(n_layers, 1),
+                length=length,
+                values=getattr(configuration, name),
             )
 
 
@@ -70,8 +81,10 @@ def check_network_type(network_type: str) -> None:
     """Raise SettingError for a type of network that is neither ``mlp`` nor ``cnn``."""
     if network_type not in get_args(NetworkType):
         raise SettingError(
-            f"Network type not supported: expected one of {', '.join(get_args(NetworkType))}, "
-            f"received {network_type!r}."
+            "Network type not supported: expected one of {choices}, received {received!r}.",
+            "Type de réseau inconnu : {choices} attendu, {received!r} reçu.",
+            choices=", ".join(get_args(NetworkType)),
+            received=network_type,
         )
 
 
@@ -79,7 +92,10 @@ def check_activation(name: str) -> None:
     """Raise SettingError for an activation that the homework does not name."""
     if name not in get_args(ActivationName):
         raise SettingError(
-            f"Activation not supported: expected one of {', '.join(get_args(ActivationName))}, received {name!r}."
+            "Activation not supported: expected one of {choices}, received {received!r}.",
+            "Activation inconnue : {choices} attendu, {received!r} reçu.",
+            choices=", ".join(get_args(ActivationName)),
+            received=name,
         )
 
 
@@ -94,16 +110,30 @@ def sides(configuration: NetworkConfiguration, side: int) -> list[int]:
     for i, (kernel_size, stride, padding) in enumerate(layers):
         if kernel_size > followed[-1] + 2 * padding:
             raise SettingError(
-                f"Expected kernel_sizes[{i}] of at most {followed[-1] + 2 * padding} (the {followed[-1]} pixels that "
-                f"reach convolution {i + 1}, and paddings[{i}] = {padding} on each side), received {kernel_size}: "
-                "take a smaller kernel, more padding or fewer layers."
+                "Expected kernel_sizes[{i}] of at most {most} (the {pixels} pixels that reach convolution {number}, "
+                "and paddings[{i}] = {padding} on each side), received {kernel_size}: "
+                "take a smaller kernel, more padding or fewer layers.",
+                "kernel_sizes[{i}] d'au plus {most} attendu (les {pixels} pixels qui atteignent la convolution "
+                "{number}, et paddings[{i}] = {padding} de chaque côté), {kernel_size} reçu : "
+                "prendre un noyau plus petit, plus de bordure ou moins de couches.",
+                i=i,
+                most=followed[-1] + 2 * padding,
+                pixels=followed[-1],
+                number=i + 1,
+                padding=padding,
+                kernel_size=kernel_size,
             )
         followed.append(convolution_output_size(followed[-1], kernel_size, stride, padding))
         if i < len(configuration.n_channels) - 1:
             if followed[-1] < 2:
                 raise SettingError(
-                    f"Expected at least 2 pixels for the pooling after convolution {i + 1}, received {followed[-1]}: "
-                    f"take a smaller kernel_sizes[{i}] or strides[{i}], or fewer layers."
+                    "Expected at least 2 pixels for the pooling after convolution {number}, received {pixels}: "
+                    "take a smaller kernel_sizes[{i}] or strides[{i}], or fewer layers.",
+                    "Au moins 2 pixels attendus pour le pooling après la convolution {number}, {pixels} reçu : "
+                    "prendre un kernel_sizes[{i}] ou un strides[{i}] plus petit, ou moins de couches.",
+                    number=i + 1,
+                    pixels=followed[-1],
+                    i=i,
                 )
             followed.append(followed[-1] // 2)
     return followed

@@ -64,8 +64,15 @@ def read(path: Path, sampling_rate: int) -> Recording:
     samples, rate = decode(path)
     if len(samples) < _SHORTEST * rate:
         raise DataError(
-            f"Expected at least {_SHORTEST} s of sound in {path}, received {len(samples):,} samples at {rate:,} Hz, "
-            f"{len(samples) / rate:.2g} s: remove the file or record it again."
+            "Expected at least {least} s of sound in {path}, received {n:,} samples at {rate:,} Hz, {seconds:.2g} s: "
+            "remove the file or record it again.",
+            "Au moins {least} s de son attendu dans {path}, {n:,} échantillons à {rate:,} Hz reçus, {seconds:.2g} s : "
+            "retirer le fichier ou l'enregistrer à nouveau.",
+            least=_SHORTEST,
+            path=path,
+            n=len(samples),
+            rate=rate,
+            seconds=len(samples) / rate,
         )
     remarks = []
     waveform = samples[:, 0]
@@ -84,13 +91,21 @@ def read(path: Path, sampling_rate: int) -> Recording:
 def _refuse_no_sound(waveform: np.ndarray, path: Path) -> None:
     if not np.isfinite(waveform).all():
         raise DataError(
-            f"Expected finite samples in {path}, received NaN, infinity or numbers too large to mix or resample: "
-            "record or convert it again."
+            "Expected finite samples in {path}, received NaN, infinity or numbers too large to mix or resample: "
+            "record or convert it again.",
+            "Échantillons finis attendus dans {path}, NaN, infini ou nombres trop grands pour être mélangés ou "
+            "rééchantillonnés reçus : l'enregistrer ou le convertir à nouveau.",
+            path=path,
         )
     if waveform.min() == waveform.max():
         raise DataError(
-            f"Expected a sound in {path}, received silence ({len(waveform):,} samples that all equal "
-            f"{waveform[0]:g}): remove the file or record it again."
+            "Expected a sound in {path}, received silence ({n:,} samples that all equal {value:g}): "
+            "remove the file or record it again.",
+            "Son attendu dans {path}, silence reçu ({n:,} échantillons tous égaux à {value:g}) : "
+            "retirer le fichier ou l'enregistrer à nouveau.",
+            path=path,
+            n=len(waveform),
+            value=waveform[0],
         )
 
 
@@ -110,12 +125,24 @@ def decode(path: Path) -> tuple[np.ndarray, int]:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except OSError as error:
         raise DataError(
-            f"Expected a wav file at {path}, received: {error.strerror or error}. Check the name and the folder."
+            "Expected a wav file at {path}, received: {reason}. Check the name and the folder.",
+            "Fichier wav attendu en {path}, reçu : {reason}. Vérifier le nom et le dossier.",
+            path=path,
+            reason=error.strerror or error,
         ) from error
     except soundfile.SoundFileError as error:
-        raise DataError(f"Expected a wav file in {path}, received another ({error}): provide a wav.") from error
+        raise DataError(
+            "Expected a wav file in {path}, received another ({reason}): provide a wav.",
+            "Fichier wav attendu dans {path}, autre chose reçu ({reason}) : fournir un wav.",
+            path=path,
+            reason=error,
+        ) from error
     if len(samples) == 0:
-        raise DataError(f"Expected samples in {path}, received a wav file without any: record or copy it again.")
+        raise DataError(
+            "Expected samples in {path}, received a wav file without any: record or copy it again.",
+            "Échantillons attendus dans {path}, fichier wav vide reçu : l'enregistrer ou le copier à nouveau.",
+            path=path,
+        )
     return samples, rate
 
 
@@ -129,8 +156,12 @@ def _check_header(path: Path) -> None:
         start = file.read(12)
         if start[:4] != b"RIFF" or start[8:] != b"WAVE":
             raise DataError(
-                f"Expected a wav file in {path}, received {size:,} bytes that do not start as one (RIFF … WAVE): "
-                "convert the recording to wav, or copy it again."
+                "Expected a wav file in {path}, received {size:,} bytes that do not start as one (RIFF … WAVE): "
+                "convert the recording to wav, or copy it again.",
+                "Fichier wav attendu dans {path}, {size:,} octets reçus dont le début n'en est pas un (RIFF … WAVE) : "
+                "convertir l'enregistrement en wav, ou le copier à nouveau.",
+                path=path,
+                size=size,
             )
         while len(header := file.read(8)) == 8:
             name, length = struct.unpack("<4sI", header)
@@ -138,8 +169,13 @@ def _check_header(path: Path) -> None:
                 held = size - file.tell()
                 if held < length != _STREAMED:
                     raise DataError(
-                        f"Expected {length:,} bytes of samples in {path}, as its header says, received {held:,}: "
-                        "the file is truncated, copy it again."
+                        "Expected {length:,} bytes of samples in {path}, as its header says, received {held:,}: "
+                        "the file is truncated, copy it again.",
+                        "{length:,} octets d'échantillons attendus dans {path}, d'après son en-tête, {held:,} reçus : "
+                        "le fichier est tronqué, le copier à nouveau.",
+                        length=length,
+                        path=path,
+                        held=held,
                     )
                 return
             file.seek(length + length % 2, os.SEEK_CUR)  # chunks start at even places
@@ -179,16 +215,37 @@ class MelSettings:
         for name in ("sampling_rate", "n_fft", "hop_length", "n_mels"):
             value = getattr(self, name)
             if not isinstance(value, Integral) or value < 1:
-                raise SettingError(f"Expected {name} to be a whole number of at least 1, received {value!r}.")
+                raise SettingError(
+                    "Expected {name} to be a whole number of at least 1, received {value!r}.",
+                    "{name} attendu entier et d'au moins 1, {value!r} reçu.",
+                    name=name,
+                    value=value,
+                )
         if self.win_length is not None and not 1 <= self.win_length <= self.n_fft:
-            raise SettingError(f"Expected win_length from 1 to n_fft = {self.n_fft}, received {self.win_length}.")
+            raise SettingError(
+                "Expected win_length from 1 to n_fft = {n_fft}, received {win_length}.",
+                "win_length de 1 à n_fft = {n_fft} attendu, {win_length} reçu.",
+                n_fft=self.n_fft,
+                win_length=self.win_length,
+            )
         if self.n_fft % 2:
-            raise SettingError(f"Expected n_fft to be even, received {self.n_fft}: take {self.n_fft + 1}.")
+            raise SettingError(
+                "Expected n_fft to be even, received {n_fft}: take {even}.",
+                "n_fft pair attendu, {n_fft} reçu : prendre {even}.",
+                n_fft=self.n_fft,
+                even=self.n_fft + 1,
+            )
         if not 0 <= self.f_min < _highest(self) <= self.sampling_rate / 2:
             raise SettingError(
-                f"Expected 0 <= f_min < f_max <= {self.sampling_rate / 2:g} Hz (half the sampling rate), received "
-                f"f_min = {self.f_min} and f_max = {self.f_max}: sound sampled at {self.sampling_rate} Hz holds no "
-                "other frequencies."
+                "Expected 0 <= f_min < f_max <= {most:g} Hz (half the sampling rate), received "
+                "f_min = {f_min} and f_max = {f_max}: sound sampled at {rate} Hz holds no other frequencies.",
+                "0 <= f_min < f_max <= {most:g} Hz attendu (la moitié de la fréquence d'échantillonnage), "
+                "f_min = {f_min} et f_max = {f_max} reçus : un son échantillonné à {rate} Hz n'a pas d'autres "
+                "fréquences.",
+                most=self.sampling_rate / 2,
+                f_min=self.f_min,
+                f_max=self.f_max,
+                rate=self.sampling_rate,
             )
 
 
@@ -267,8 +324,12 @@ def spectrograms(
     """
     if window < settings.n_fft // 2 + 1:
         raise SettingError(
-            f"Expected a window of at least {settings.n_fft // 2 + 1} samples, half of n_fft and one more, "
-            f"received {window}: take a longer window or a smaller n_fft."
+            "Expected a window of at least {least} samples, half of n_fft and one more, "
+            "received {window}: take a longer window or a smaller n_fft.",
+            "Fenêtre d'au moins {least} échantillons attendue, la moitié de n_fft et un de plus, "
+            "{window} reçu : prendre une fenêtre plus longue ou un n_fft plus petit.",
+            least=settings.n_fft // 2 + 1,
+            window=window,
         )
     sounds = [np.ascontiguousarray(waveform[:window], dtype=np.float32) for waveform in waveforms]
     # With as many zeros as a frame is long, what follows and what its end reflects is silence.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mi204.errors import SettingError
+from mi204.language import Word
 
 
 def draw(n_available: int, *sizes: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -13,9 +14,16 @@ def draw(n_available: int, *sizes: int, rng: np.random.Generator) -> list[np.nda
     Raises SettingError when a size is not positive or their sum exceeds what there is.
     """
     if min(sizes) < 1 or sum(sizes) > n_available:
+        named = {f"size_{i}": size for i, size in enumerate(sizes)}
+        received = " + ".join(f"{{{name}:,}}" for name in named) + " = {total:,}"
         raise SettingError(
-            f"Expected sizes of at least 1 that add up to {n_available:,} at most (the size of the set they are drawn "
-            f"from), received {' + '.join(f'{size:,}' for size in sizes)} = {sum(sizes):,}. Ask for fewer examples."
+            "Expected sizes of at least 1 that add up to {available:,} at most (the size of the set they are drawn "
+            f"from), received {received}. Ask for fewer examples.",
+            "Tailles d'au moins 1 attendues, de somme {available:,} au plus (la taille du corpus dont elles sont "
+            f"tirées), {received} reçu. Demander moins d'exemples.",
+            available=n_available,
+            total=sum(sizes),
+            **named,
         )
     chosen = rng.choice(n_available, size=sum(sizes), replace=False)
     return np.split(chosen, np.cumsum(sizes)[:-1])
@@ -29,23 +37,32 @@ def leave_out(groups: np.ndarray, left_out: str) -> tuple[np.ndarray, np.ndarray
     test = groups == left_out
     if not test.any() or test.all():
         raise SettingError(
-            f"Expected {left_out!r} and at least one other among the groups to split by, received "
-            f"{', '.join(map(repr, np.unique(groups).tolist()))}: leave out one of several."
+            "Expected {left_out!r} and at least one other among the groups to split by, received {groups}: "
+            "leave out one of several.",
+            "{left_out!r} et au moins un autre attendus parmi les groupes à séparer, {groups} reçu : "
+            "en laisser un de côté parmi plusieurs.",
+            left_out=left_out,
+            groups=", ".join(map(repr, np.unique(groups).tolist())),
         )
     return np.flatnonzero(~test), np.flatnonzero(test)
 
 
 def check_classes(labels: np.ndarray, classes: Sequence[str], **subsets: np.ndarray) -> None:
-    """Prove that every class has an example in each subset, given by name as indices into ``labels`` ``(n,)``.
+    """Prove that every class has an example in each subset, given as indices into ``labels`` ``(n,)``.
 
-    Raises SettingError naming the subset and the classes that it lacks.
+    Their names, such as ``training``, are keys of words.toml. Raises SettingError naming the subset and the classes
+    that it lacks.
     """
     for name, chosen in subsets.items():
         missing = [each for label, each in enumerate(classes) if label not in labels[chosen]]
         if missing:
             raise SettingError(
-                f"Expected examples of every class in the {name} set, received none of {', '.join(missing)}: "
-                "give more examples, or split them otherwise (another seed, another share)."
+                "Expected examples of every class in the {name} set, received none of {missing}: "
+                "give more examples, or split them otherwise (another seed, another share).",
+                "Exemples de chaque classe attendus dans le corpus « {name} », aucun de {missing} reçu : "
+                "donner plus d'exemples, ou les séparer autrement (autre graine, autre part).",
+                name=Word(name),
+                missing=", ".join(missing),
             )
 
 
@@ -58,6 +75,10 @@ def partners(labels: np.ndarray, others: np.ndarray, rng: np.random.Generator) -
     for label in np.unique(labels):
         candidates = np.flatnonzero(others == label)
         if not len(candidates):
-            raise SettingError(f"Expected an example of class {label} to pair with, received none: give some.")
+            raise SettingError(
+                "Expected an example of class {label} to pair with, received none: give some.",
+                "Exemple de la classe {label} attendu pour former une paire, aucun reçu : en donner.",
+                label=label,
+            )
         drawn[labels == label] = rng.choice(candidates, size=np.count_nonzero(labels == label))
     return drawn

@@ -1,5 +1,7 @@
 """Networks as numbers: what can be built, and with how many parameters."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -51,25 +53,36 @@ def test_sides_of_the_maps(network, expected):
 
 
 @pytest.mark.parametrize(
-    ("network_type", "changes", "message"),
+    ("network_type", "changes", "message", "french"),
     [
-        ("rnn", {}, "Network type not supported: expected one of mlp, cnn, received 'rnn'"),
-        ("cnn", {"paddings": (0, 0)}, r"paddings to have one entry for each of the 3 convolutions.*received 2"),
-        ("cnn", {"strides": (1,) * 4}, "strides to have one entry for each of the 3"),
-        ("cnn", {"n_channels": (), "kernel_sizes": (), "strides": (), "paddings": ()}, "n_channels to have one entry"),
-        ("cnn", {"kernel_sizes": (3, 14, 3)}, r"kernel_sizes\[1\] of at most 13 .*received 14"),
-        ("cnn", {"strides": (28, 1, 1)}, "at least 2 pixels for the pooling after convolution 1, received 1"),
-        ("cnn", {"strides": (0, 1, 1)}, "strides to be a tuple of integers of at least 1, received"),
-        ("cnn", {"paddings": (-1, 0, 0)}, "paddings to be a tuple of integers of at least 0"),
-        ("cnn", {"n_channels": (16.0, 32, 48)}, "n_channels to be a tuple of integers"),
-        ("cnn", {"n_channels": (np.True_, 32, 48)}, "n_channels to be a tuple of integers"),
-        ("mlp", {"dense_hiddens": (256, 0)}, "dense_hiddens to be a tuple of integers of at least 1"),
-        ("mlp", {"dense_hiddens": 256}, "dense_hiddens to be a tuple of integers"),
+        ("rnn", {}, "Network type not supported: expected one of mlp, cnn, received 'rnn'",
+         "Type de réseau inconnu : mlp, cnn attendu, 'rnn' reçu"),
+        ("cnn", {"paddings": (0, 0)}, r"paddings to have one entry for each of the 3 convolutions.*received 2",
+         r"paddings attendu avec une entrée .* ici 3, 2 reçu \(\(0, 0\)\)"),
+        ("cnn", {"strides": (1,) * 4}, "strides to have one entry for each of the 3",
+         "strides attendu avec une entrée"),
+        ("cnn", {"n_channels": (), "kernel_sizes": (), "strides": (), "paddings": ()}, "n_channels to have one entry",
+         "n_channels attendu avec une entrée"),
+        ("cnn", {"kernel_sizes": (3, 14, 3)}, r"kernel_sizes\[1\] of at most 13 .*received 14",
+         r"kernel_sizes\[1\] d'au plus 13 attendu .* 14 reçu"),
+        ("cnn", {"strides": (28, 1, 1)}, "at least 2 pixels for the pooling after convolution 1, received 1",
+         "Au moins 2 pixels attendus pour le pooling après la convolution 1, 1 reçu"),
+        ("cnn", {"strides": (0, 1, 1)}, "strides to be a tuple of integers of at least 1, received",
+         "strides attendu sous forme de tuple d'entiers d'au moins 1"),
+        ("cnn", {"paddings": (-1, 0, 0)}, "paddings to be a tuple of integers of at least 0",
+         "paddings attendu sous forme de tuple d'entiers d'au moins 0"),
+        ("cnn", {"n_channels": (16.0, 32, 48)}, "n_channels to be a tuple of integers",
+         r"n_channels attendu.*\(16.0, 32, 48\) reçu"),
+        ("cnn", {"n_channels": (np.True_, 32, 48)}, "n_channels to be a tuple of integers", "n_channels attendu"),
+        ("mlp", {"dense_hiddens": (256, 0)}, "dense_hiddens to be a tuple of integers of at least 1",
+         "dense_hiddens attendu"),
+        ("mlp", {"dense_hiddens": 256}, "dense_hiddens to be a tuple of integers", "dense_hiddens attendu.*256 reçu"),
     ],
 )
-def test_what_cannot_be_built_is_named(network_type, changes, message):
-    with pytest.raises(SettingError, match=message):
+def test_what_cannot_be_built_is_named_in_both_languages(network_type, changes, message, french):
+    with pytest.raises(SettingError, match=message) as refused:
         check(network_type, NetworkConfiguration()._replace(**changes), FASHION)
+    assert re.search(french, refused.value.written("fr"))
 
 
 def test_a_perceptron_does_not_look_at_the_convolutions():
@@ -86,5 +99,6 @@ def test_both_sides_of_the_image_must_hold_the_kernels():
 
 
 def test_unknown_activation_is_named():
-    with pytest.raises(SettingError, match=r"Activation not supported: expected one of relu, tanh, sigmoid.*'gelu'"):
+    with pytest.raises(SettingError, match=r"not supported: expected one of relu, tanh, sigmoid.*'gelu'") as refused:
         check_activation("gelu")
+    assert "Activation inconnue : relu, tanh, sigmoid attendu, 'gelu' reçu" in refused.value.written("fr")

@@ -27,6 +27,14 @@ def noise(n, seed=0):
     return np.random.default_rng(seed).uniform(-0.5, 0.5, n).astype(np.float32)
 
 
+def assert_french(error, *values):
+    """An error in French is not the English one, and says what was given, numbers as French print writes them."""
+    french = error.value.written("fr").replace("\u202f", " ")
+    assert "reçu" in french
+    assert all(word not in french for word in ("Expected", "received"))
+    assert all(str(value) in french for value in values)
+
+
 def wav(tmp_path, samples=SINE, rate=8000, **options):
     path = tmp_path / "sound.wav"
     soundfile.write(path, samples, rate, **options)
@@ -138,6 +146,7 @@ def test_what_is_no_whole_wav_is_refused_by_name(tmp_path, change, message):
     with pytest.raises(DataError, match=message) as refused:
         audio.read(path, 8000)
     assert str(path) in str(refused.value)
+    assert_french(refused, path)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +168,7 @@ def test_samples_that_are_no_sound_are_refused_by_name(tmp_path, samples, messag
     with pytest.raises(DataError, match=message) as refused:
         audio.read(path, 8000)
     assert str(path) in str(refused.value)
+    assert_french(refused, path)
 
 
 @pytest.mark.parametrize(("loudness", "message"), [(2e38, "finite samples .* too large"), (1e-45, "silence")])
@@ -167,6 +177,7 @@ def test_what_resampling_leaves_is_refused_by_name(tmp_path, loudness, message):
     with pytest.raises(DataError, match=message) as refused:
         audio.read(path, 8000)
     assert str(path) in str(refused.value)
+    assert_french(refused, path)
 
 
 @pytest.mark.parametrize(("n", "rate"), [(199, 8000), (2, 44100), (1102, 44100), (50, 2_000_000)])
@@ -175,6 +186,7 @@ def test_a_recording_too_short_for_a_word_is_refused_by_name(tmp_path, n, rate):
     with pytest.raises(DataError, match=f"at least 0.025 s .* received {n:,} samples at {rate:,} Hz") as refused:
         audio.read(path, 8000)
     assert str(path) in str(refused.value)
+    assert_french(refused, path, "Au moins 0,025 s", f"{n:,} échantillons à {rate:,} Hz".replace(",", " "))
 
 
 @pytest.mark.parametrize(("n", "rate"), [(200, 8000), (1103, 44100)])
@@ -183,8 +195,9 @@ def test_the_shortest_recording_fills_a_frame(tmp_path, n, rate):
 
 
 def test_a_file_that_cannot_be_opened_is_refused_by_name(tmp_path):
-    with pytest.raises(DataError, match=r"none\.wav, received: No such file"):
+    with pytest.raises(DataError, match=r"none\.wav, received: No such file") as refused:
         audio.read(tmp_path / "none.wav", 8000)
+    assert_french(refused, tmp_path / "none.wav")
     with pytest.raises(DataError, match="received: "):
         audio.read(tmp_path, 8000)
 
@@ -318,8 +331,9 @@ def test_decibels():
     ],
 )
 def test_settings_out_of_range_are_refused(change, message):
-    with pytest.raises(SettingError, match=message):
+    with pytest.raises(SettingError, match=message) as refused:
         MelSettings(**change)
+    assert_french(refused, "attendu")
 
 
 # --- many recordings ---
@@ -362,8 +376,9 @@ def test_the_waveforms_are_untouched():
 
 
 def test_a_window_too_short_to_reflect_is_refused():
-    with pytest.raises(SettingError, match=r"at least 17 samples, .* received 16"):
+    with pytest.raises(SettingError, match=r"at least 17 samples, .* received 16") as refused:
         audio.spectrograms([SINE], SMALL, 16)
+    assert_french(refused, "au moins 17 échantillons", "16 reçu")
 
 
 # --- the cache ---
@@ -524,7 +539,7 @@ def test_words_have_one_length_and_no_silence_around():
     images = audio.word_images(
         [np.pad(word, (800, 800)), np.pad(word, (4000, 1600)), np.pad(np.concatenate([word, word]), 800)],
         WORD_SETTINGS, 30,
-    )  # fmt: skip
+    )
     assert images.shape == (3, 20, 30, 1)
     assert images.dtype == np.float32
     np.testing.assert_allclose(images[0], images[1], atol=1e-3)

@@ -26,15 +26,17 @@ def test_known_choices_pass():
 
 
 @pytest.mark.parametrize(
-    ("changed", "message"),
+    ("changed", "message", "french"),
     [
-        ({"optimizer": "rmsprop"}, "Expected optimizer to be one of sgd, adam, received 'rmsprop'"),
-        ({"depth": 3}, "Expected depth to be one of 1, 2, received 3"),
+        ({"optimizer": "rmsprop"}, "Expected optimizer to be one of sgd, adam, received 'rmsprop'",
+         "optimizer parmi sgd, adam attendu, 'rmsprop' reçu"),
+        ({"depth": 3}, "Expected depth to be one of 1, 2, received 3", "depth parmi 1, 2 attendu, 3 reçu"),
     ],
 )
-def test_an_unknown_choice_is_refused(changed, message):
-    with pytest.raises(SettingError, match=message):
+def test_an_unknown_choice_is_refused_in_both_languages(changed, message, french):
+    with pytest.raises(SettingError, match=message) as refused:
         check_choices(replace(Config(), **changed))
+    assert french in refused.value.written("fr")
 
 
 def test_the_range_holds_its_least_value():
@@ -56,6 +58,13 @@ def test_the_range_holds_its_least_value():
 def test_a_value_out_of_range_is_refused(changed, least, below, message):
     with pytest.raises(SettingError, match=message):
         check_range(replace(Config(), **changed), list(changed), least, below)
+
+
+def test_a_range_is_said_in_french_too():
+    for below, bounds in ((1, "d'au moins 0 et de moins de 1"), (math.inf, "d'au moins 0")):
+        with pytest.raises(SettingError) as refused:
+            check_range(Config(dropout_rate=-0.5), ["dropout_rate"], 0, below)
+        assert refused.value.written("fr") == f"dropout_rate {bounds} attendu, -0,5 reçu : changer --dropout-rate."
 
 
 def test_every_name_is_checked():

@@ -44,8 +44,11 @@ def test_more_than_there_is_cannot_be_drawn(sizes, missing, seed):
 
 
 def test_large_numbers_read_well():
-    with pytest.raises(SettingError, match=r"10,000 at most.*9,000 \+ 1,001 = 10,001\."):
+    with pytest.raises(SettingError, match=r"10,000 at most.*9,000 \+ 1,001 = 10,001\.") as refused:
         draw(10_000, 9_000, 1_001, rng=np.random.default_rng(0))
+    french = refused.value.written("fr").replace("\u202f", " ")
+    assert "somme 10 000 au plus" in french
+    assert "9 000 + 1 001 = 10 001 reçu" in french
 
 
 @pytest.mark.parametrize("sizes", [(0,), (5, 0), (-1, 3)])
@@ -65,15 +68,17 @@ def test_leave_out_tests_on_one_group_and_trains_on_the_others():
 
 @pytest.mark.parametrize(("groups", "left_out"), [(SPEAKERS, "d"), (np.array(["a", "a"]), "a")])
 def test_a_group_that_leaves_nothing_is_refused(groups, left_out):
-    with pytest.raises(SettingError, match=f"Expected '{left_out}' and at least one other .* received 'a'"):
+    with pytest.raises(SettingError, match=f"Expected '{left_out}' and at least one other .* received 'a'") as refused:
         splits.leave_out(groups, left_out)
+    assert refused.value.written("fr").startswith(f"'{left_out}' et au moins un autre attendus")
 
 
 def test_every_class_is_needed_in_every_subset():
     labels, classes = np.array([0, 1, 2, 0, 1, 2]), ("zero", "one", "two")
     splits.check_classes(labels, classes, training=np.array([0, 1, 2]), test=np.array([3, 4, 5]))
-    with pytest.raises(SettingError, match="in the test set, received none of zero, two"):
-        splits.check_classes(labels, classes, training=np.array([0, 1, 2, 3]), test=np.array([4]))
+    with pytest.raises(SettingError, match="in the training set, received none of zero, two") as refused:
+        splits.check_classes(labels, classes, training=np.array([4]), test=np.array([0, 1, 2]))
+    assert "dans le corpus « apprentissage », aucun de zero, two reçu" in refused.value.written("fr")
 
 
 @given(SEEDS, st.integers(1, 50))
@@ -84,5 +89,6 @@ def test_partners_are_of_the_same_class(seed, n):
 
 
 def test_a_class_without_partner_is_refused():
-    with pytest.raises(SettingError, match="class 2"):
+    with pytest.raises(SettingError, match="class 2") as refused:
         splits.partners(np.array([0, 2]), np.array([0, 1]), np.random.default_rng(0))
+    assert "Exemple de la classe 2 attendu" in refused.value.written("fr")
