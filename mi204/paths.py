@@ -3,10 +3,18 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mi204.errors import StorageError
+from mi204.language import Text
+
+ELSEWHERE = Text(
+    "choose another folder with MI204_FIGURES (results) or MI204_DATASETS_CACHE (data)",
+    "choisir un autre dossier par MI204_FIGURES (résultats) ou MI204_DATASETS_CACHE (données)",
+)
+
+OTHER_FILE = Text("choose another file", "choisir un autre fichier")
 
 _PROJECT = Path(__file__).resolve().parents[1]
 
@@ -31,6 +39,16 @@ def mirror() -> str | None:
     return os.environ.get("MI204_MIRROR") or None
 
 
+@contextlib.contextmanager
+def given_or_temporary(folder: Path | None) -> Iterator[Path]:
+    """Give a folder, or where there is none a temporary one that is removed at the end."""
+    if folder is not None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary)
+
+
 def writable_folder(folder: Path, variable: str) -> Path:
     """Create a folder if need be and prove that it can be written.
 
@@ -42,15 +60,18 @@ def writable_folder(folder: Path, variable: str) -> Path:
             return folder
     except OSError as error:
         raise StorageError(
-            f"Expected a folder that can be written, received {folder} ({error.strerror or error}). "
-            f"Change its permissions, free some space, or set {variable} to another folder."
+            "Expected a folder that can be written, received {folder} ({reason}). "
+            "Change its permissions, free some space, or set {variable} to another folder.",
+            "Dossier où écrire attendu, {folder} reçu ({reason}). "
+            "Changer ses droits, libérer de la place ou donner un autre dossier par {variable}.",
+            folder=folder, reason=error.strerror or error, variable=variable,
         ) from error
 
 
 def write_atomically(
     path: Path,
     write: Callable[[Path], object],
-    advice: str = "choose another folder with MI204_FIGURES (results) or MI204_DATASETS_CACHE (data)",
+    advice: Text = ELSEWHERE,
 ) -> None:
     """Call ``write(temporary)`` beside ``path``, then rename: ``path`` is whole or untouched.
 
@@ -64,8 +85,11 @@ def write_atomically(
         os.replace(temporary, path)
     except OSError as error:
         raise StorageError(
-            f"Expected to write {path}, but the system answered: {error.strerror or error}. "
-            f"What was there before is untouched. Free some space, or {advice}, then run the same command again."
+            f"Expected to write {{path}}, but the system answered: {{reason}}. What was there before is untouched. "
+            f"Free some space, or {advice.en}, then run the same command again.",
+            f"Écriture de {{path}} attendue, mais le système a répondu : {{reason}}. Ce qui s'y trouvait est intact. "
+            f"Libérer de la place ou {advice.fr}, puis relancer la même commande.",
+            path=path, reason=error.strerror or error,
         ) from error
     finally:
         # What cannot be removed, in a folder that is none, was not written either.

@@ -1,23 +1,25 @@
 """The questions of a handout and the functions that answer them.
 
-The texts stand in ``labs/questions/<lab>.toml``: one table per question with ``number``, ``en`` and ``fr`` (the
-question) and ``answer`` (or other texts, by name), each with ``en`` and ``fr``, whose ``{name:format}`` are filled
-with the values that the answering function returns.
+The texts stand in ``labs/<lab>/questions.toml``: one table per question with ``number``, ``en`` and ``fr`` (the
+question), ``needs`` (the studies whose runs the answer is computed from) and ``answer`` (or other texts, by name), each
+with ``en`` and ``fr``, whose ``{name:format}`` are filled with the values that the answering function returns; and a
+table ``words`` with the terms of this lab alone. The functions stand in ``labs/<lab>/answers.py``.
 """
 
+import importlib
 import math
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
 
 from mi204.errors import SettingError
-from mi204.language import Language, fill, translated, word
-from mi204.results import Results
+from mi204.language import Language, Text, Vocabulary
+from mi204.results import Measured
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Answer:
 
     values: dict[str, Any] = field(default_factory=dict)
     table: pd.DataFrame | None = None
-    """Its column names are keys of ``words.toml``; a ``Word`` is translated, a tuple is written as mean ± sd."""
+    """Its column names are terms of the vocabulary; a ``Word`` is translated, a tuple is written as mean ± sd."""
     texts: tuple[str, ...] = ("answer",)
     """Which texts of the question hold, in this order, where that depends on what was measured."""
 
@@ -39,44 +41,64 @@ class Question:
     text: dict[Language, str]
     answers: dict[str, dict[Language, str]]
     """Answer texts by name and language."""
-    function: Callable[[Results], Answer]
     needs: tuple[str, ...]
     """The studies whose runs the answer is computed from."""
+    function: Callable[[Any], Answer]
+    vocabulary: Vocabulary
 
-    def render(self, results: Results, language: Language) -> str:
+    def render(self, measured: Measured, language: Language) -> str:
         """Write the question, its answer and its table as Markdown."""
-        answer = self.function(results)
+        answer = self.function(measured)
         parts = [f"## {self.number} {self.text[language].strip()}"]
-        parts += [fill(self.answers[name][language], answer.values, language).strip() for name in answer.texts]
+        parts += [
+            self.vocabulary.fill(self._template(name, language), answer.values, language).strip()
+            for name in answer.texts
+        ]
         if answer.table is not None:
-            parts.append(markdown(answer.table, language))
+            parts.append(markdown(answer.table, self.vocabulary, language))
         return "\n\n".join(parts) + "\n"
 
+    def _template(self, name: str, language: Language) -> str:
+        """Give one of the question's texts, or one that all labs share."""
+        return self.answers[name][language] if name in self.answers else self.vocabulary.word(name, language)
 
-def answers(number: str, *, needs: tuple[str, ...] = ()) -> Callable[[Callable], Callable]:
-    """Mark the function that answers question ``number`` from the runs of the studies it ``needs``."""
+
+def answers(number: str) -> Callable[[Callable], Callable]:
+    """Mark the function that answers question ``number``."""
 
     def mark(function: Callable) -> Callable:
-        function.question, function.needs = number, needs
+        function.question = number
         return function
 
     return mark
 
 
-def of_lab(lab: ModuleType) -> dict[str, Question]:
+@cache
+def _content(lab: str) -> dict[str, Any]:
+    """Read the questions of a lab, without importing it."""
+    # Found by name: the library stands below the labs and must not import them.
+    folder = Path(importlib.util.find_spec(f"labs.{lab}").origin).parent
+    return tomllib.loads((folder / "questions.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def vocabulary(lab: str) -> Vocabulary:
+    """Give the terms of a lab, in both languages, beside those that all labs share."""
+    return Vocabulary(_content(lab).get("words"))
+
+
+def of_lab(lab: str) -> dict[str, Question]:
     """Give the questions of a lab by number, in the handout's order.
 
     Raises ValueError when a question has no function or a function no question.
     """
-    name = lab.__spec__.name.rsplit(".", 1)[-1]  # run by ``python -m``, __name__ says __main__
-    path = Path(lab.__file__).parent / "questions" / f"{name}.toml"
-    texts = tomllib.loads(path.read_text(encoding="utf-8"))["question"]
-    marked = [function for function in vars(lab).values() if hasattr(function, "question")]
+    texts = _content(lab)["question"]
+    marked = [each for each in vars(importlib.import_module(f"labs.{lab}.answers")).values() if _marked(each)]
     functions = {function.question: function for function in marked}
     numbers = [text["number"] for text in texts]
     if sorted(numbers) != sorted(function.question for function in marked):
         raise ValueError(
-            f"Expected one function per question of {path.name}, received questions {numbers} "
+            f"Expected one function per question of labs/{lab}/questions.toml, received questions {numbers} "
             f"and functions for {sorted(function.question for function in marked)}."
         )
     return {
@@ -84,28 +106,40 @@ def of_lab(lab: ModuleType) -> dict[str, Question]:
             number=text["number"],
             text={"en": text["en"], "fr": text["fr"]},
             answers={key: value for key, value in text.items() if isinstance(value, dict)},
+            needs=tuple(text.get("needs", ())),
             function=functions[text["number"]],
-            needs=functions[text["number"]].needs,
+            vocabulary=vocabulary(lab),
         )
         for text in texts
     }
 
 
-def choose(questions: dict[str, Question], numbers: tuple[str, ...]) -> list[Question]:
-    """Give the questions of these numbers.
+def _marked(value: Any) -> bool:
+    return callable(value) and hasattr(value, "question")
+
+
+def needed(lab: str, numbers: tuple[str, ...] = ()) -> set[str]:
+    """Give the studies that questions of a lab need; without numbers, those that any of them needs.
 
     Raises SettingError for a number that the lab does not have.
     """
-    unknown = [number for number in numbers if number not in questions]
+    needs = {text["number"]: text.get("needs", ()) for text in _content(lab)["question"]}
+    check_numbers(numbers, tuple(needs))
+    return {study for number in numbers or needs for study in needs[number]}
+
+
+def check_numbers(numbers: tuple[str, ...], there: tuple[str, ...]) -> None:
+    """Raise SettingError for a question's number that is not among those that are there."""
+    unknown = [number for number in numbers if number not in there]
     if unknown:
         raise SettingError(
-            f"Expected question numbers among {', '.join(questions)}, received {', '.join(unknown)}: "
-            "choose among these."
+            "Expected question numbers among {there}, received {unknown}: choose among these.",
+            "Numéros de question attendus parmi {there}, {unknown} reçu : choisir parmi eux.",
+            there=", ".join(there), unknown=", ".join(unknown),
         )
-    return [questions[number] for number in numbers]
 
 
-def markdown(table: pd.DataFrame, language: Language) -> str:
+def markdown(table: pd.DataFrame, vocabulary: Vocabulary, language: Language) -> str:
     """Write a table in Markdown, aligned so that it reads well in a terminal too."""
 
     def text(cell: Any) -> str:
@@ -113,14 +147,18 @@ def markdown(table: pd.DataFrame, language: Language) -> str:
             mean, sd = cell
             if math.isnan(sd) or sd == 0:
                 return text(mean)
-            return f"{text(mean)} ± {fill('{x:,.0f}' if sd >= 99.5 else '{x:.2g}', {'x': sd}, language)}"
+            return f"{text(mean)} ± {vocabulary.fill('{x:,.0f}' if sd >= 99.5 else '{x:.2g}', {'x': sd}, language)}"
+        if isinstance(cell, Text):
+            return cell.written(language)
         if isinstance(cell, float):
-            return fill("{x:,.0f}" if abs(cell) >= 1000 else "{x:.4g}", {"x": cell}, language)
+            if math.isnan(cell):
+                return "–"
+            return vocabulary.fill("{x:,.0f}" if abs(cell) >= 1000 else "{x:.4g}", {"x": cell}, language)
         if isinstance(cell, int) and not isinstance(cell, bool):
-            return fill("{x:,}", {"x": cell}, language)
-        return translated(str(cell) if not isinstance(cell, str) else cell, language)
+            return vocabulary.fill("{x:,}", {"x": cell}, language)
+        return vocabulary.translated(cell if isinstance(cell, str) else str(cell), language)
 
-    rows = [[word(column, language) for column in table.columns]]
+    rows = [[vocabulary.word(column, language) for column in table.columns]]
     rows += [[text(cell) for cell in row] for row in table.astype(object).itertuples(index=False)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     rows.insert(1, ["-" * width for width in widths])

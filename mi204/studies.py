@@ -1,112 +1,162 @@
-"""Runs of a study: each known by all that it depends on, and trained once."""
+"""Runs of a study: each known by all that it depends on, trained once, its best model kept while something needs it."""
 
-import hashlib
-import inspect
-import json
+import ast
+import importlib.util
 import shutil
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from mi204 import paths, training
-from mi204.errors import DataError
-from mi204.results import Run
+from mi204 import backend, results, training
+from mi204.results import Run, Setting, Trained
+
+NO_NUMBER_DEPENDS_ON = {
+    f"mi204.{room}"
+    for room in ("errors", "language", "packages", "paths", "questions", "results", "settings", "studies", "datasets")
+}
+"""Rooms that keep, name and say; the data are known by what they contain, not by the code that found them."""
 
 
-def json_ready(config: Any) -> dict[str, Any]:
-    """Give the settings of a lab as JSON holds them."""
-    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(config).items()}
+@dataclass(frozen=True)
+class Planned:
+    """A training to do, and its place among the others."""
+
+    study: str
+    setting: Setting
+    recipe: Any
+    """All that the training depends on but code, data, backend and versions."""
+    keep_model: bool = False
+    """Whether something needs its models after training: ``best.keras``, ``final.keras``, those of single epochs."""
 
 
-def seeded(config: Any, n_seeds: int) -> list[Any]:
-    """Repeat settings with the seeds ``seed, seed + 1, …``."""
-    return [replace(config, seed=config.seed + i) for i in range(n_seeds)]
+def seeded(recipe: Any, n_seeds: int) -> list[Any]:
+    """Repeat a recipe with the seeds ``seed, seed + 1, …``."""
+    return [replace(recipe, seed=recipe.seed + i) for i in range(n_seeds)]
 
 
-def identity(
-    config: Any,
-    *,
-    without: Collection[str],
-    source: str,
-    code: Sequence[Any],
-    environment: dict[str, str],
-    constants: Sequence[Any] = (),
-    start: Path | None = None,
-) -> dict[str, Any]:
-    """Give all that a training depends on: settings, code, data, backend, the weights it starts from.
+def origin(lab: str, data: str, environment: dict[str, str] | None = None) -> str:
+    """Name all that a lab's numbers depend on besides its settings: its code, its data, backend, versions, machine.
 
-    ``without`` names the settings that change what is run or shown, not how one network is trained. ``code`` lists
-    modules and functions: what other code has measured is another run. ``source`` says where the data came from,
-    ``environment`` the versions and the machine, ``constants`` the values that the code reads from its module.
+    ``lab`` is a module, such as ``labs.cifar_cnn.lab``; ``data`` the fingerprint of its data.
     """
-    settings = {key: value for key, value in json_ready(config).items() if key not in without}
-    text = "".join(inspect.getsource(part) for part in code)
-    return {
-        **settings,
-        **environment,
-        "source": source,
-        "code": hashlib.sha256((text + repr(tuple(constants))).encode()).hexdigest()[:16],
-        "start": hashlib.sha256(start.read_bytes()).hexdigest() if start else None,
-    }
+    return results.digest(code(lab), data, environment or backend.environment(), backend.keras_settings())
 
 
-def run_key(identity: dict[str, Any]) -> str:
-    """Name a run by its identity: equal settings, equal name."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:16]
+@cache
+def code(module: str) -> str:
+    """Name the code of a module and of all rooms that it stands on: their syntax trees, docstrings apart.
 
-
-def remembered(folder: Path, identity: dict[str, Any], train: Callable[[Path], Run]) -> Run:
-    """Give the run of this identity: read from ``folder`` if it was finished there before, else trained.
-
-    ``train`` receives a folder for its checkpoints, which is removed once the run is written as ``<key>.json``.
+    Rooms on which no number depends do not count, so that editing a text, an answer or a figure changes nothing.
     """
-    key = run_key(identity)
-    record = folder / f"{key}.json"
-    if record.exists():
-        return read_run(record)
-    run = train(folder / key)
-    text = json.dumps(asdict(run), indent=1)
-    paths.write_atomically(record, lambda path: path.write_text(text, encoding="utf-8"))
-    shutil.rmtree(folder / key, ignore_errors=True)
-    return run
+    trees: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in trees or any(name == room or name.startswith(f"{room}.") for room in NO_NUMBER_DEPENDS_ON):
+            continue
+        tree = ast.parse(Path(importlib.util.find_spec(name).origin).read_text(encoding="utf-8"))
+        waiting += _imported(tree, name.split(".")[0])
+        trees[name] = _without_docstrings(tree)
+    return results.digest(trees)
+
+
+def _imported(tree: ast.Module, own: str) -> Iterable[str]:
+    """List the modules of the library, and of the lab's own package, that a module imports, at its top or later."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            package, _, attribute = name.rpartition(".")
+            if name.split(".")[0] not in ("mi204", own):
+                continue
+            # A name imported from a module is a module itself, or something that stands in it.
+            yield name if importlib.util.find_spec(package or name) and _is_module(name) else package
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # the parent is a module, not a package
+        return False
+
+
+def _without_docstrings(tree: ast.Module) -> str:
+    """Write a syntax tree without positions, comments and texts that stand alone."""
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            statements = getattr(node, name, None)
+            if isinstance(statements, list):
+                kept = [each for each in statements if not _is_text(each)]
+                setattr(node, name, kept or [ast.Pass()] if statements else [])
+    return ast.dump(tree)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def run_key(recipe: Any, origin: str) -> str:
+    """Name a training by its recipe and origin: equal trainings, equal name."""
+    return results.digest(asdict(recipe), origin)
 
 
 def train_all(
-    plan: Sequence[tuple[str, str, Any]],
-    train: Callable[[Any, Path, Callable[[], Any]], Run],
-    identity: Callable[[Any], dict[str, Any]],
+    plan: Sequence[Planned],
+    train: Callable[[Any, Path, Callable[[], Any]], Trained],
+    origin: str,
     folder: Path,
-    progress: bool,
+    progress: bool = False,
 ) -> list[Run]:
-    """Give the runs of a plan of ``(study, setting, config)``, in its order; what ``folder`` remembers is not trained.
+    """Give the runs of a plan, in its order; what ``folder`` remembers is not trained.
 
-    ``train(config, folder, on_epoch)`` trains one network with ``training.fit`` and calls ``on_epoch`` after each of
-    its ``config.epochs``. ``progress`` shows one bar over the epochs of all runs.
+    ``train(recipe, folder, on_epoch)`` trains one network with ``training.fit`` in its own folder, ``folder/<key>``,
+    and calls ``on_epoch`` after each of its ``recipe.epochs``. Where the plan asks to keep its models, what ``fit``
+    has written stays there, and a training whose models are missing is done again. ``progress`` shows one bar over the
+    epochs of all runs.
     """
+    keys = [run_key(each.recipe, origin) for each in plan]
+    keep = {key for key, each in zip(keys, plan, strict=True) if each.keep_model}
     runs, epochs = [], 0
-    with tqdm(total=sum(config.epochs for *_, config in plan), unit="epoch", disable=not (progress and plan)) as bar:
-        for study, setting, config in plan:
-            bar.set_description(study if study == setting else f"{study} {setting}")
-
-            def start(path: Path, config: Any = config) -> Run:
+    total = sum(each.recipe.epochs for each in plan)
+    with tqdm(total=total, unit="epoch", disable=not (progress and plan)) as bar:
+        for key, each in zip(keys, plan, strict=True):
+            bar.set_description(each.study if each.study == each.setting else f"{each.study} {each.setting}")
+            trained = remembered(folder / key, key in keep)
+            if trained is None:
                 # An interrupted run goes on: its earlier epochs count at once.
-                bar.update(training.read_history(path).epochs)
-                return train(config, path, bar.update)
-
-            runs.append(replace(remembered(folder, identity(config), start), study=study, setting=setting))
-            epochs += config.epochs
+                bar.update(training.read_history(folder / key).epochs)
+                trained = train(each.recipe, folder / key, bar.update)
+                _remember(trained, folder / key, key in keep)
+            runs.append(Run(study=each.study, setting=each.setting, seed=each.recipe.seed, key=key, **vars(trained)))
+            epochs += each.recipe.epochs
             bar.update(epochs - bar.n)
     return runs
 
 
-def read_run(record: Path) -> Run:
-    """Read a run written by ``remembered``; raises DataError when the file is damaged."""
-    try:
-        return Run(**json.loads(record.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise DataError(
-            f"Expected a finished run in {record}, received something else ({error}). Delete the file to train again."
-        ) from error
+def remembered(folder: Path, with_model: bool = False) -> Trained | None:
+    """Read what a finished training measured; None where it is to be done, or done again because its model is gone."""
+    trained = results.read_record(Trained, folder / "run.json")
+    if trained is not None and with_model and not training.final_file(folder).exists():
+        shutil.rmtree(folder)
+        return None
+    return trained
+
+
+def _remember(trained: Trained, folder: Path, keep_model: bool) -> None:
+    results.write_record(trained, folder / "run.json")
+    if not keep_model:
+        for path in folder.iterdir():
+            if path.name != "run.json":
+                path.unlink()

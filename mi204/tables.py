@@ -29,15 +29,10 @@ def mean_log(runs: list[Run], name: str) -> np.ndarray:
     return np.mean([run.history[name] for run in runs], axis=0)
 
 
-def setting_name(setting: str) -> str:
-    """Give the name of a setting: ``early_stopping`` is translated, ``32`` and ``SGD + momentum`` are not."""
-    return Word(setting) if setting[0].islower() else setting
-
-
 def comparison(runs: list[Run], **columns: Callable[[Run], float]) -> pd.DataFrame:
     """Tabulate values of runs by setting, as (mean, sd) over the seeds; the keywords name the columns."""
     counts = by_setting(runs, lambda run: run.seed)
-    table = pd.DataFrame({"setting": map(setting_name, counts), "n_seeds": [len(seeds) for seeds in counts.values()]})
+    table = pd.DataFrame({"setting": list(counts), "n_seeds": [len(seeds) for seeds in counts.values()]})
     for name, value in columns.items():
         table[name] = [metrics.mean_and_sd(values) for values in by_setting(runs, value).values()]
     return table

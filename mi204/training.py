@@ -5,6 +5,7 @@ backend, and a training that was interrupted goes on exactly as if it had not be
 """
 
 import json
+import shutil
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,10 @@ import numpy as np
 from mi204 import backend, metrics, paths
 from mi204.arithmetic import steps_per_epoch
 from mi204.errors import DataError, SettingError
+from mi204.language import Text
+
+# Whatever stands in the user's keras.json: a lab's network and numbers must not depend on it.
+backend.use_our_settings()
 
 OptimizerName = Literal["sgd", "momentum", "nesterov", "adam"]
 ScheduleName = Literal["constant", "cosine"]
@@ -48,6 +53,15 @@ class History:
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C came during training; the last whole epoch is saved."""
 
+    def __init__(self, epoch: int, epochs: int) -> None:
+        """Take the number of epochs done and planned."""
+        self.text = Text(
+            "training interrupted after epoch {epoch} of {epochs}",
+            "apprentissage interrompu après l'époque {epoch} sur {epochs}",
+            {"epoch": epoch, "epochs": epochs},
+        )
+        super().__init__(self.text.en)
+
 
 def build_optimizer(
     name: OptimizerName,
@@ -75,7 +89,11 @@ def build_optimizer(
         return keras.optimizers.SGD(rate, momentum, nesterov=name == "nesterov", weight_decay=weight_decay)
     if name == "adam":
         return keras.optimizers.Adam(rate, weight_decay=weight_decay)
-    raise SettingError(f"Expected the optimiser to be one of {', '.join(get_args(OptimizerName))}, received {name!r}.")
+    raise SettingError(
+        "Expected the optimiser to be one of {names}, received {name!r}: choose one of them.",
+        "Optimiseur attendu parmi {names}, {name!r} reçu : en choisir un.",
+        names=", ".join(get_args(OptimizerName)), name=name,
+    )
 
 
 def batches(
@@ -107,8 +125,6 @@ def fit(
     train: tuple[np.ndarray, np.ndarray],
     validation: tuple[np.ndarray, np.ndarray],
     *,
-    optimizer: keras.optimizers.Optimizer,
-    loss: str | keras.losses.Loss = "categorical_crossentropy",
     batch_size: int,
     epochs: int,
     seed: int,
@@ -120,28 +136,42 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 0,
 ) -> History:
-    """Compile and train ``model``; go on from ``folder`` where an earlier call stopped.
+    """Train a compiled ``model``; go on from ``folder`` where an earlier call stopped.
 
-    ``folder`` receives ``best.keras`` (highest validation accuracy so far, saved per epoch), ``history.json``, the
-    state to resume from, and ``epoch_<n>.weights.h5`` for each n of ``keep_epochs`` (0 = before training). With
+    The model is compiled with ``metrics=["acc"]``. ``folder`` receives ``best.keras`` (highest validation accuracy so
+    far, saved per epoch), ``history.json``, the state to resume from, ``epoch_<n>.weights.h5`` for each n of
+    ``keep_epochs`` (0 = before training), and ``final.keras``, the model as this function leaves it. With
     ``patience``, training ends when the validation loss has not improved for that many epochs, and the model gets the
     weights of ``best.keras``. What ``callbacks`` add to the logs at the end of an epoch is recorded too.
     ``x`` is ``(n, h, w, c)``, ``y`` one-hot ``(n, k)``.
 
     Ctrl-C raises Interrupted after the last whole epoch was saved. Raises SettingError for sizes out of range,
-    DataError when the folder belongs to another network, StorageError when it cannot be written.
+    DataError when the folder belongs to another network, StorageError when it cannot be written, ValueError for a
+    model that is not compiled.
     """
     x, y = train
+    if not model.compiled:
+        raise ValueError(f"Expected the network {model.name!r} to be compiled: call model.compile(…) before fit.")
     if not 1 <= batch_size <= len(x):
         raise SettingError(
-            f"Expected a batch size from 1 to {len(x)} (the size of the training set), received {batch_size}."
+            "Expected a batch size from 1 to {n:,} (the size of the training set), received {batch_size:,}: choose "
+            "another batch size.",
+            "Taille de lot de 1 à {n:,} attendue (la taille de l'ensemble d'apprentissage), {batch_size:,} reçue : "
+            "en choisir une autre.",
+            n=len(x), batch_size=batch_size,
         )
     if epochs < 1:
-        raise SettingError(f"Expected at least 1 epoch, received {epochs}.")
-    model.compile(optimizer=optimizer, loss=loss, metrics=["acc"])
-    optimizer.build(model.trainable_variables)
-    recorder = _Recorder(folder, read_history(folder), epochs, seed, patience, keep_epochs)
+        raise SettingError(
+            "Expected at least 1 epoch, received {epochs}: ask for more.",
+            "Au moins 1 époque attendue, {epochs} reçue : en demander davantage.",
+            epochs=epochs,
+        )
+    model.optimizer.build(model.trainable_variables)
+    recorder = _Recorder(folder, _history_to_go_on_from(folder), epochs, seed, patience, keep_epochs)
     done = recorder.history
+    if done.finished and final_file(folder).exists():
+        load_weights(model, final_file(folder))
+        return done
     if done.epochs:
         _restore(model, _state_file(folder, done.epochs))
     if not done.finished:
@@ -164,10 +194,22 @@ def fit(
             )
         except KeyboardInterrupt:
             recorder.save_last_whole_epoch()
-            raise Interrupted(f"training interrupted after epoch {recorder.history.epochs} of {epochs}") from None
+            raise Interrupted(recorder.history.epochs, epochs) from None
     if patience is not None:
-        load_weights(model, folder / "best.keras")
+        load_weights(model, best_file(folder))
+    paths.write_atomically(final_file(folder), model.save)
+    _state_file(folder, recorder.history.epochs).unlink(missing_ok=True)
     return recorder.history
+
+
+def _history_to_go_on_from(folder: Path) -> History:
+    """Give what was trained in ``folder``; where its last state was deleted, nothing, and the folder is emptied."""
+    history = read_history(folder)
+    there = final_file(folder).exists() if history.finished else False
+    if history.epochs and not (there or _state_file(folder, history.epochs).exists()):
+        shutil.rmtree(folder)
+        return History()
+    return history
 
 
 class TrainingSetMeasures(keras.callbacks.Callback):
@@ -195,9 +237,13 @@ def logs_of_test(history: History) -> dict[str, list[float]]:
     ``train_loss`` and ``train_accuracy`` are there where TrainingSetMeasures took them.
     """
     names = {
-        "loss": "running_loss", "train_loss": "train_loss", "val_loss": "test_loss",
-        "acc": "running_accuracy", "train_acc": "train_accuracy", "val_acc": "test_accuracy",
-    }  # fmt: skip
+        "loss": "running_loss",
+        "train_loss": "train_loss",
+        "val_loss": "test_loss",
+        "acc": "running_accuracy",
+        "train_acc": "train_accuracy",
+        "val_acc": "test_accuracy",
+    }
     return {name: history.metrics[key] for key, name in names.items() if key in history.metrics}
 
 
@@ -243,7 +289,7 @@ class _Recorder(keras.callbacks.Callback):
             [*done.epoch_seconds, self.epoch_seconds],
         )
         if history.metrics["val_acc"][-1] > max(history.metrics["val_acc"][:-1], default=-1.0):
-            paths.write_atomically(self.folder / "best.keras", self.model.save)
+            paths.write_atomically(best_file(self.folder), self.model.save)
         if history.epochs in self.keep_epochs:
             save_weights(self.model, epoch_file(self.folder, history.epochs))
         validation_loss = history.metrics["val_loss"]
@@ -299,12 +345,24 @@ def _restore(model: keras.Model, path: Path) -> None:
             raise ValueError("the shapes of its arrays differ")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"Expected in {path} the state of a training of the network {model.name!r} "
-            f"({model.count_params():,} parameters), received a file that does not fit: {error}. "
-            f"Delete the folder {path.parent} to train again from the start."
+            "Expected in {path} the state of a training of the network {network!r} ({parameters:,} parameters), "
+            "received a file that does not fit: {error}. Delete the folder {folder} to train again from the start.",
+            "État d'un apprentissage du réseau {network!r} ({parameters:,} paramètres) attendu dans {path}, reçu un "
+            "fichier qui ne convient pas : {error}. Supprimer le dossier {folder} pour recommencer l'apprentissage.",
+            path=path, folder=path.parent, network=model.name, parameters=model.count_params(), error=error,
         ) from error
     for variable, array in zip(variables, state, strict=True):
         variable.assign(array)
+
+
+def best_file(folder: Path) -> Path:
+    """Give the file in which ``fit`` keeps the model of the highest validation accuracy."""
+    return folder / "best.keras"
+
+
+def final_file(folder: Path) -> Path:
+    """Give the file in which ``fit`` keeps the model as training left it."""
+    return folder / "final.keras"
 
 
 def epoch_file(folder: Path, epoch: int) -> Path:
@@ -321,8 +379,11 @@ def read_history(folder: Path) -> History:
         return History(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise DataError(
-            f"Expected the history of a training in {path}, received something else ({error}). "
-            f"Delete the folder {folder} to train again from the start."
+            "Expected the history of a training in {path}, received something else ({error}). "
+            "Delete the folder {folder} to train again from the start.",
+            "Historique d'un apprentissage attendu dans {path}, reçu autre chose ({error}). "
+            "Supprimer le dossier {folder} pour recommencer l'apprentissage.",
+            path=path, folder=folder, error=error,
         ) from error
 
 
@@ -341,9 +402,11 @@ def load_weights(model: keras.Model, path: Path) -> None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
         raise DataError(
-            f"Expected weights for the network {model.name!r} ({len(model.layers)} layers, "
-            f"{model.count_params():,} parameters) in {path}, received a file that does not fit: {reason} "
-            "Give a file saved from the same architecture."
+            "Expected weights for the network {network!r} ({layers} layers, {parameters:,} parameters) in {path}, "
+            "received a file that does not fit: {reason} Give a file saved from the same architecture.",
+            "Poids pour le réseau {network!r} ({layers} couches, {parameters:,} paramètres) attendus dans {path}, reçu "
+            "un fichier qui ne convient pas : {reason} Donner un fichier issu de la même architecture.",
+            network=model.name, layers=len(model.layers), parameters=model.count_params(), path=path, reason=reason,
         ) from error
 
 

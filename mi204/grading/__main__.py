@@ -20,14 +20,14 @@ def main() -> None:
     try:
         write(grader.grade_folder(arguments.submission, arguments.language), arguments.results)
     except UserError as error:
-        sys.exit(f"Error: {error}")
+        sys.exit(f"Error: {error.written(arguments.language)}")
 
 
 def write(grade: grader.Grade, path: Path) -> None:
     """Write a grade in Gradescope's format; raises StorageError when it cannot be written."""
     text = json.dumps(grade.gradescope(), indent=1, ensure_ascii=False)
     paths.write_atomically(
-        path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"), "choose another file"
+        path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"), paths.OTHER_FILE
     )
 
 

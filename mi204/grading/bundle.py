@@ -45,7 +45,7 @@ def write(path: Path, language: Language) -> None:
 
     Raises StorageError when it cannot be written.
     """
-    paths.write_atomically(path, lambda temporary: _write(temporary, language), "choose another file")
+    paths.write_atomically(path, lambda temporary: _write(temporary, language), paths.OTHER_FILE)
 
 
 def _write(path: Path, language: Language) -> None:

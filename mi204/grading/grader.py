@@ -148,7 +148,11 @@ def grade_folder(folder: Path, language: Language) -> Grade:
     A folder that does not hold just one is graded 0, with the reason. Raises DataError when there is no such folder.
     """
     if not folder.is_dir():
-        raise DataError(f"Expected the folder of a submission, received {folder}. Check its path.")
+        raise DataError(
+            "Expected the folder of a submission, received {folder}. Check its path.",
+            "Dossier d'un rendu attendu, {folder} reçu. Vérifier son chemin.",
+            folder=folder,
+        )
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     chosen = [path for path in files if path.suffix == ".py"] or files
     trainers = [path for path in chosen if re.search(rb"^class Trainer\b", path.read_bytes(), re.MULTILINE)]
@@ -186,12 +190,18 @@ class Submission:
         """Read a file; raises DataError when that cannot be."""
         try:
             if path.exists() and not path.is_file():  # a pipe would be waited for
-                raise DataError(f"Expected a Python file to grade at {path}, received another thing. Check its path.")
+                raise DataError(
+                    "Expected a Python file to grade at {path}, received another thing. Check its path.",
+                    "Fichier Python à noter attendu à {path}, reçu autre chose. Vérifier son chemin.",
+                    path=path,
+                )
             with path.open("rb") as file:
                 return cls(path.name, file.read(MAX_BYTES + 1))
         except OSError as error:
             raise DataError(
-                f"Expected a Python file to grade at {path}, received: {error.strerror}. Check its path."
+                "Expected a Python file to grade at {path}, received: {reason}. Check its path.",
+                "Fichier Python à noter attendu à {path}, reçu : {reason}. Vérifier son chemin.",
+                path=path, reason=error.strerror,
             ) from error
 
     @classmethod

@@ -19,7 +19,11 @@ def table(folder: Path, language: Language) -> pd.DataFrame:
     """
     submissions = _submissions(folder)
     if not submissions:
-        raise DataError(f"Expected a folder of submissions (.py), received {folder} without any. Check its path.")
+        raise DataError(
+            "Expected a folder of submissions (.py), received {folder} without any. Check its path.",
+            "Dossier de rendus (.py) attendu, {folder} reçu, qui n'en contient aucun. Vérifier son chemin.",
+            folder=folder,
+        )
     rows = []
     try:
         grades = tqdm(grader.grade_all(submissions, language), total=len(submissions), unit="file")

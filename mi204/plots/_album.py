@@ -4,17 +4,26 @@ from collections.abc import Callable, Sequence
 
 from matplotlib.figure import Figure
 
-from mi204.language import Language, translated, word
-from mi204.results import Results
+from mi204.language import Language, Vocabulary
+from mi204.results import Measured
 
 
 class Album:
-    """The figures of one lab's results in one language, by name."""
+    """The figures of what one lab measured, in one language, by name."""
 
-    def __init__(self, results: Results, language: Language) -> None:
-        self.results = results
+    def __init__(self, measured: Measured, vocabulary: Vocabulary, language: Language) -> None:
+        self.measured = measured
+        self.vocabulary = vocabulary
         self.language = language
         self.figures: dict[str, Figure] = {}
+
+    def word(self, key: str) -> str:
+        """Give a term in the language of the figures."""
+        return self.vocabulary.word(key, self.language)
+
+    def names(self, settings: Sequence[str]) -> dict[str, str]:
+        """Name settings in the language of the figures."""
+        return {setting: self.vocabulary.translated(setting, self.language) for setting in settings}
 
     def draw(
         self,
@@ -29,19 +38,21 @@ class Album:
 
         The word ``title_batch_size`` is its title; a ``subject`` tells figures of one title apart.
         """
-        title = word(f"title_{name.split('_', 1)[1]}", self.language)
+        title = self.word(f"title_{name.split('_', 1)[1]}")
         if subject:
-            title += f" ({', '.join(translated(part, self.language) for part in subject)})"
+            title += f" ({', '.join(self.vocabulary.translated(part, self.language) for part in subject)})"
         self.figures["_".join((name, *subject)).replace(" ", "_")] = plot(
             *arguments, title=title, footer=self._footer(n_seeds), language=self.language, **options
         )
 
     def _footer(self, n_seeds: int) -> str:
-        first_seed = self.results.config["seed"]
+        first_seed = self.measured.config.recipe.seed
         if n_seeds == 1:
-            seeds = f"{word('seed', self.language)} {first_seed}"
+            seeds = f"{self.word('seed')} {first_seed}"
         else:
-            seeds = f"{word('seeds', self.language)} {first_seed}–{first_seed + n_seeds - 1}"
-        environment = self.results.environment
-        backend = f"{environment['backend']}, keras {environment['keras']}"
-        return " · ".join((self.results.provenance(self.language), backend, seeds))
+            seeds = f"{self.word('seeds')} {first_seed}–{first_seed + n_seeds - 1}"
+        environment = self.measured.environment
+        parts = [self.measured.provenance(self.language), f"{environment['backend']}, keras {environment['keras']}", seeds]
+        if self.measured.too_small:
+            parts.append(self.word("too_small"))
+        return " · ".join(parts)

@@ -1,1 +1,0 @@
-"""The texts of the questions, one TOML file per lab."""
