@@ -1,21 +1,41 @@
-"""Run by test_backends.py in a process per backend: the lab's network with given weights, 20 steps, unshuffled."""
+"""Run by test_backends.py in a process per backend: the course's network with given weights, 20 steps, unshuffled."""
 
 import sys
 
 import keras
 import numpy as np
+from keras import layers
 
-from labs.cifar_cnn import Config, build_model
 from mi204 import training
-from mi204.backend import gradient
+from mi204.backend import gradient, weight_gradients
 from mi204.models import residual_network
+
+
+class Unused(layers.Layer):
+    """Give back what comes in; its weight has no path to the loss."""
+
+    def build(self, input_shape):
+        self.idle = self.add_weight(shape=(3, 2), initializer="ones")
+
+    def call(self, x):
+        return x
+
 
 given, answer = sys.argv[1:]
 with np.load(given) as arrays:
     x, y = arrays["x"], arrays["y"]
     weights = [arrays[f"weight_{i}"] for i in range(6)]
 
-model = build_model(Config())
+model = keras.Sequential(
+    [
+        keras.Input((32, 32, 3)),
+        layers.Conv2D(8, 3, padding="same", activation="relu"),
+        layers.MaxPooling2D(2),
+        layers.Flatten(),
+        layers.Dense(64, activation="relu"),
+        layers.Dense(10, activation="softmax"),
+    ]
+)
 model.set_weights(weights)
 predictions = training.predict(model, x)
 slope = gradient(lambda tensor: keras.ops.sum(model(tensor)[:, 3]), x[:4])
@@ -36,7 +56,21 @@ deep.compile(training.build_optimizer("nesterov", 0.01), "categorical_crossentro
 deep.train_on_batch(x[:32], y[:32])
 deep_trained = np.concatenate([np.ravel(weight) for weight in deep.get_weights()])
 
+normalised = keras.Sequential(
+    [
+        keras.Input((32, 32, 3)),
+        layers.Conv2D(4, 3, strides=4, activation="tanh"),
+        layers.BatchNormalization(),
+        Unused(),
+        layers.Flatten(),
+        layers.Dense(10, activation="softmax"),
+    ]
+)
+normalised.set_weights([0.2 * rng.random(weight.shape) for weight in normalised.get_weights()])
+weight_slopes = weight_gradients(normalised, keras.losses.categorical_crossentropy, x[:32], y[:32])
+
 np.savez(
     answer, predictions=predictions, gradient=slope, losses=losses,
+    weight_slopes=np.concatenate([np.ravel(slope) for slope in weight_slopes]),
     deep_predictions=deep_predictions, deep_trained=deep_trained,
 )
