@@ -206,7 +206,7 @@ def _download(url: str, remote: RemoteFile, folder: Path) -> Path:
         ) from error
     except OSError as error:
         raise _storage_error(
-            error, "download {url} into {folder}", "télécharger {url} dans {folder}", url=url, folder=folder
+            error, "download {url} into {folder}", "de télécharger {url} dans {folder}", url=url, folder=folder
         ) from error
 
 
@@ -240,7 +240,8 @@ def _extract(archive: Path, remote: RemoteFile) -> Path:
                     os.rename(extracted, target)
         except OSError as error:
             raise _storage_error(
-                error, "extract {archive} into {cache}", "extraire {archive} dans {cache}", archive=archive, cache=cache
+                error, "extract {archive} into {cache}", "d'extraire {archive} dans {cache}",
+                archive=archive, cache=cache,
             ) from error
     return target
 
@@ -308,11 +309,11 @@ def _fetch_error(remote: RemoteFile, tried: list[tuple[Path | str, Text]], damag
 
 
 def _storage_error(error: OSError, english: str, french: str, **values: object) -> StorageError:
-    """Say what the system did not allow, given as templates of what comes after "Expected to"."""
+    """Say what the system did not allow, given as templates of what comes after "Expected to" and "Impossible"."""
     return StorageError(
         f"Expected to {english}, but the system answered: {{problem}}. Nothing is left half-written. "
         f"Free some space or set {_CACHE_VARIABLE} to another folder, then run the same command again.",
-        f"Impossible de {french} ; le système répond : {{problem}}. Rien ne reste à moitié écrit. "
+        f"Impossible {french} ; le système répond : {{problem}}. Rien ne reste à moitié écrit. "
         f"Libérer de la place ou donner à {_CACHE_VARIABLE} un autre dossier, puis relancer la même commande.",
         problem=error.strerror or error, **values,
     )

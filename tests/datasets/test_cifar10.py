@@ -2,6 +2,7 @@ import hashlib
 import io
 import os
 import pickle
+import re
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mi204.datasets import cifar10
+from mi204.datasets import cifar10, samples
 from mi204.datasets._fetch import RemoteFile
 from mi204.errors import DataError, SettingError, StorageError
 
@@ -34,6 +35,16 @@ def official() -> dict[str, bytes]:
     return {name: pickled(batch(seed)) for seed, name in enumerate(FILES)}
 
 
+UNREACHABLE = replace(cifar10.OFFICIAL, url=f"{NOWHERE}/cifar-10-python.tar.gz")
+
+
+@pytest.fixture
+def place(cache, monkeypatch):
+    """Give a function that puts files in the cache as if they were the official ones; until then, there are none."""
+    monkeypatch.setattr(cifar10, "OFFICIAL", UNREACHABLE)
+    return lambda files: monkeypatch.setattr(cifar10, "OFFICIAL", put(files, cache))
+
+
 def put(files: dict[str, bytes], cache: Path) -> RemoteFile:
     """Put an archive with these files in the cache and describe it as if it were the official one."""
     stream = io.BytesIO()
@@ -45,20 +56,17 @@ def put(files: dict[str, bytes], cache: Path) -> RemoteFile:
     cache.mkdir()
     (cache / "cifar-10-python.tar.gz").write_bytes(stream.getvalue())
     return replace(
-        cifar10.OFFICIAL,
-        url=f"{NOWHERE}/cifar-10-python.tar.gz",
+        UNREACHABLE,
         sha256=hashlib.sha256(stream.getvalue()).hexdigest(),
         md5s={name: hashlib.md5(content).hexdigest() for name, content in files.items()},
     )
 
 
-UNREACHABLE = replace(cifar10.OFFICIAL, url=f"{NOWHERE}/cifar-10-python.tar.gz")
-
-
 @pytest.mark.parametrize("data", ["real", "auto"])
-def test_images_are_read_in_order_with_their_channels_last(data, cache):
-    dataset = cifar10.load(data, put(official(), cache))
-    assert (dataset.name, dataset.source, dataset.notice) == ("CIFAR-10", "real", "")
+def test_images_are_read_in_order_with_their_channels_last_and_whole(data, place):
+    place(official())
+    dataset = cifar10.load(data, n_train=3, n_test=2)
+    assert (dataset.name, dataset.source, dataset.notice) == ("CIFAR-10", "real", None)
     assert dataset.x_train.shape == (20, 32, 32, 3)
     assert dataset.x_train.dtype == dataset.x_test.dtype == np.uint8
     assert dataset.x_train.flags.c_contiguous
@@ -73,10 +81,11 @@ def test_images_are_read_in_order_with_their_channels_last(data, cache):
     assert dataset.masks_train is dataset.masks_test is None
 
 
-def test_files_written_by_numpy_2_are_read(cache):
+def test_files_written_by_numpy_2_are_read(place):
     files = {name: pickle.dumps(batch(seed), protocol=3) for seed, name in enumerate(FILES)}
     assert b"numpy._core" in files["test_batch"]
-    assert cifar10.load("real", put(files, cache)).y_test.tolist() == batch(5)[b"labels"]
+    place(files)
+    assert cifar10.load("real").y_test.tolist() == batch(5)[b"labels"]
 
 
 class Creates:
@@ -91,7 +100,7 @@ class Creates:
 
 @pytest.mark.parametrize(("function", "named"), [(open, "io.open"), (os.system, f"{os.name}.system")])
 @pytest.mark.parametrize("data", ["real", "auto"])
-def test_pickle_that_runs_code_is_refused_and_runs_nothing(function, named, data, cache, tmp_path):
+def test_pickle_that_runs_code_is_refused_and_runs_nothing(function, named, data, place, tmp_path):
     evil = pickled(batch(0) | {b"filenames": Creates(tmp_path / "created", function)})
     opened = pickle.loads(evil, encoding="bytes")[b"filenames"]
     if function is open:
@@ -99,9 +108,10 @@ def test_pickle_that_runs_code_is_refused_and_runs_nothing(function, named, data
     assert (tmp_path / "created").exists(), "the trap works"
     (tmp_path / "created").unlink()
 
-    remote = put(official() | {"data_batch_3": evil}, cache)
-    with pytest.raises(DataError, match=rf"data_batch_3, received: a call to {named}"):
-        cifar10.load(data, remote)
+    place(official() | {"data_batch_3": evil})
+    with pytest.raises(DataError, match=rf"data_batch_3, received: a call to {named}") as caught:
+        cifar10.load(data)
+    assert f"reçu : a call to {named}" in caught.value.written("fr")
     assert not (tmp_path / "created").exists()
 
 
@@ -124,55 +134,79 @@ def test_pickle_that_runs_code_is_refused_and_runs_nothing(function, named, data
         pickled(batch(0) | {b"labels": None}),
     ],
 )
-def test_wrong_content_is_told_even_when_the_checksum_is_right(content, cache):
-    remote = put(official() | {"test_batch": content}, cache)
-    with pytest.raises(DataError, match=r"Expected .*test_batch.* received"):
-        cifar10.load("auto", remote)
+def test_wrong_content_is_told_even_when_the_checksum_is_right(content, place):
+    place(official() | {"test_batch": content})
+    with pytest.raises(DataError, match=r"Expected .*test_batch.* received") as caught:
+        cifar10.load("auto")
+    assert re.search(r"Attendu dans .*test_batch : .* ; reçu : .* Supprimer ce fichier", caught.value.written("fr"))
 
 
+@pytest.mark.usefixtures("place")
 def test_real_fails_with_the_places_tried_and_what_to_do(cache):
     with pytest.raises(DataError) as caught:
-        cifar10.load("real", UNREACHABLE)
+        cifar10.load("real")
     for part in (str(cache), "keras", UNREACHABLE.url, "6d958be0", "copy cifar-10-python.tar.gz", "MI204_MIRROR"):
         assert part in str(caught.value)
 
 
 def test_unknown_choice_is_refused():
-    with pytest.raises(SettingError, match=r"auto, real, sample, received 'fake'"):
+    with pytest.raises(SettingError, match=r"auto, real, sample, received 'fake'") as caught:
         cifar10.load("fake")
+    assert "auto, real, sample ; reçu : 'fake'" in caught.value.written("fr")
 
 
+@pytest.mark.usefixtures("place")
 def test_sample_is_given_when_asked_for(cache):
-    dataset = cifar10.load("sample", UNREACHABLE)
-    assert (dataset.source, dataset.notice) == ("sample", "")
+    dataset = cifar10.load("sample", n_train=30, n_test=20)
+    assert (dataset.name, dataset.source, dataset.notice) == ("CIFAR-10", "sample", None)
     assert dataset.classes == cifar10.CLASSES
+    train, test = samples.scenes(samples.TRAINING, 30), samples.scenes(samples.TEST, 20)
+    for given, drawn in (
+        ((dataset.x_train, dataset.y_train, dataset.masks_train), train),
+        ((dataset.x_test, dataset.y_test, dataset.masks_test), test),
+    ):
+        for array, expected in zip(given, drawn, strict=True):
+            np.testing.assert_array_equal(array, expected)
     assert not cache.exists()
 
 
-def test_auto_falls_back_to_the_sample_and_says_so(cache):
-    dataset = cifar10.load("auto", UNREACHABLE)
-    assert dataset.source == "sample"
-    assert "cifar-10-python.tar.gz" in dataset.notice
-    assert "sample" in dataset.notice
-    assert "\n" not in dataset.notice
+def test_sample_is_as_large_as_the_real_data_unless_told_otherwise(monkeypatch):
+    asked, draw = [], samples.scenes
+    monkeypatch.setattr(samples, "scenes", lambda subset, n: asked.append((subset, n)) or draw(subset, 1))
+    cifar10.load("sample")
+    assert asked == [(samples.TRAINING, 50_000), (samples.TEST, 10_000)]
 
 
-def test_auto_names_the_damaged_file_in_its_notice(cache, caplog):
-    remote = put(official(), cache)
-    cifar10.load("real", remote)
+@pytest.mark.usefixtures("place")
+def test_auto_falls_back_to_the_sample_and_says_so():
+    dataset = cifar10.load("auto", n_train=30, n_test=20)
+    assert (dataset.source, len(dataset.x_train), len(dataset.x_test)) == ("sample", 30, 20)
+    told = {"en": "the procedural sample replaces it.", "fr": "l'échantillon procédural les remplace."}
+    for language in told:
+        notice = dataset.notice.written(language)
+        assert "cifar-10-python.tar.gz" in notice
+        assert notice.endswith(told[language])
+        assert "\n" not in notice
+
+
+def test_auto_names_the_damaged_file_in_its_notice(place, cache, caplog):
+    place(official())
+    cifar10.load("real")
     damaged = cache / "cifar-10-batches-py" / "data_batch_2"
     damaged.write_bytes(b"")
     (cache / "cifar-10-python.tar.gz").unlink()
-    dataset = cifar10.load("auto", remote)
+    dataset = cifar10.load("auto", n_train=10, n_test=10)
     assert dataset.source == "sample"
-    assert str(damaged) in dataset.notice
+    assert f"Found damaged: {damaged}." in dataset.notice.written("en")
+    assert f"Endommagé : {damaged}." in dataset.notice.written("fr")
     assert str(damaged) in caplog.text
 
 
+@pytest.mark.usefixtures("place")
 def test_auto_does_not_hide_a_cache_that_cannot_be_written(cache):
     cache.write_bytes(b"")
     with pytest.raises(StorageError, match="MI204_DATASETS_CACHE"):
-        cifar10.load("auto", UNREACHABLE)
+        cifar10.load("auto")
 
 
 @pytest.mark.data
@@ -180,7 +214,8 @@ def test_auto_does_not_hide_a_cache_that_cannot_be_written(cache):
 def test_real_data_has_its_published_shapes_counts_and_first_labels(tmp_path, monkeypatch):
     monkeypatch.setenv("MI204_DATASETS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    dataset = cifar10.load("real", UNREACHABLE)
+    monkeypatch.setattr(cifar10, "OFFICIAL", UNREACHABLE)
+    dataset = cifar10.load("real")
     assert dataset.source == "real"
     assert dataset.x_train.shape == (50000, 32, 32, 3)
     assert dataset.x_test.shape == (10000, 32, 32, 3)

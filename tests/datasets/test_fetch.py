@@ -186,6 +186,7 @@ def test_file_of_several_is_not_asked_for_alone(cache, tmp_path):
         f"copy the folder numbers with all its files to {cache}",
     ):
         assert part in str(caught.value)
+    assert f"copier le dossier numbers avec tous ses fichiers dans {cache}" in caught.value.written("fr")
 
 
 @pytest.mark.parametrize("ending", ["", "/"])
@@ -230,9 +231,19 @@ def test_nothing_reachable_lists_every_place_and_what_to_do(mirror, remote, cach
     ):
         assert place in message
     assert f"{mirror.removeprefix('ftp://').rstrip('/')}/things.tar.gz: " in message
+    french = caught.value.written("fr")
+    for place in (
+        "Attendu à l'un de ces endroits : things.tar.gz ou son dossier extrait things "
+        f"(SHA-256 de things.tar.gz : {remote.sha256}) ; reçu :\n",
+        f"\n  - {cache}/things : absent\n",
+        f"\n  - {NOWHERE}/things.tar.gz : le téléchargement est impossible : ",
+        f"Sans internet, copier things.tar.gz ou son dossier extrait things dans {cache}, ou donner à MI204_MIRROR",
+    ):
+        assert place in french
     assert isinstance(caught.value, DataError)
-    assert "\n" not in caught.value.notice
-    assert "damaged" not in caught.value.notice
+    for language, damaged in (("en", "damaged"), ("fr", "Endommagé")):
+        assert "\n" not in caught.value.notice.written(language)
+        assert damaged not in caught.value.notice.written(language)
     assert not files_under(cache)
 
 
@@ -256,7 +267,9 @@ def test_damaged_archive_is_reported_and_the_next_place_tried(
         fetch(remote)
     received = hashlib.sha256(damage(archive)).hexdigest()
     assert f"{damaged}: things.tar.gz: expected SHA256 {remote.sha256}, received {received}" in str(caught.value)
-    assert str(damaged) in caught.value.notice
+    french = f"{damaged} : things.tar.gz : SHA256 {remote.sha256} attendu, reçu : {received}"
+    assert french in caught.value.written("fr")
+    assert str(damaged) in caught.value.notice.written("en")
     assert not (cache / "things").exists()
 
     caplog.clear()
@@ -280,7 +293,7 @@ def test_damaged_folder_is_reported_and_the_next_place_tried(
     assert f"{damaged.parent}: numbers.txt: expected MD5 {remote.md5s['numbers.txt']}, received {received}" in str(
         caught.value
     )
-    assert str(damaged) in caught.value.notice
+    assert str(damaged) in caught.value.notice.written("en")
 
     caplog.clear()
     with served(tmp_path / "site") as address:
@@ -304,7 +317,8 @@ def test_damaged_download_is_never_kept(damage, archive, remote, cache, tmp_path
         remote = replace(remote, url=f"{address}/things.tar.gz")
         with pytest.raises(FetchError, match=remote.sha256) as caught:
             fetch(remote)
-        assert remote.url in caught.value.notice
+        assert "ce qui est téléchargé n'est pas le fichier officiel : " in caught.value.written("fr")
+        assert remote.url in caught.value.notice.written("en")
         assert not files_under(cache)
         site.write_bytes(archive)
         assert read(fetch(remote)) == CONTENT
@@ -348,7 +362,7 @@ if int(largest_file):
 try:
     fetch(RemoteFile("things.tar.gz", url, sha256, "things"))
 except StorageError as error:
-    print(error)
+    print(error, error.written("fr"))
 """
 
 
@@ -397,6 +411,7 @@ def test_disk_full_is_told_and_leaves_nothing(largest_file, archive, remote, cac
         remote = replace(remote, url=f"{address}/things.tar.gz")
         message, errors = child(remote, largest_file).communicate(timeout=60)
         assert ("Expected to download" if largest_file == 64 else "Expected to extract") in message, errors
+        assert ("Impossible de télécharger" if largest_file == 64 else "Impossible d'extraire") in message
         assert "File too large" in message
         assert "MI204_DATASETS_CACHE" in message
         assert files_under(cache) == (set() if largest_file == 64 else {"things.tar.gz"})
@@ -518,7 +533,7 @@ def test_only_the_files_of_its_folder_leave_an_archive(made, first, member, cach
     assert read(folder) == CONTENT
     assert {path for path in tmp_path.rglob("*") if not path.is_dir() or path.is_symlink()} == {
         cache / "things.tar.gz", *(folder / name for name in CONTENT)
-    }  # fmt: skip
+    }
 
 
 def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
@@ -549,7 +564,7 @@ def test_malformed_archive_made_on_demand_is_passed_over(content, problem, cache
     damaged = put(cache / "things.tar.gz", gzip.compress(content))
     with pytest.raises(FetchError, match=problem) as caught:
         fetch(MADE_ON_DEMAND)
-    assert str(damaged) in caught.value.notice
+    assert str(damaged) in caught.value.notice.written("en")
     assert os.listdir(cache) == ["things.tar.gz"]
     monkeypatch.setenv("MI204_MIRROR", str(tmp_path / "mirror"))
     put(tmp_path / "mirror/things.tar.gz", made_on_demand())
@@ -565,8 +580,9 @@ def test_archive_of_as_many_members_as_are_allowed_is_read(cache):
 @pytest.mark.parametrize("cut", [0, 60])
 def test_archive_that_is_no_tar_is_refused(cut, archive, cache):
     put(cache / "things.tar.gz", archive[:cut] or b"not a tar")
-    with pytest.raises(FetchError, match=NO_TAR):
+    with pytest.raises(FetchError, match=NO_TAR) as caught:
         fetch(described(archive[:cut] or b"not a tar"))
+    assert "une archive tar.gz est attendue, reçu : " in caught.value.written("fr")
     assert os.listdir(cache) == ["things.tar.gz"]
 
 
@@ -680,7 +696,12 @@ def test_tampered_files_are_never_used(have, contents, cache, tmp_path, caplog):
             f"{many_files_digest(contents)} over {len(contents)} files"
         )
         assert problem in str(caught.value)
-        assert f"Found damaged: {damaged}." in caught.value.notice
+        problem = (
+            f"{damaged} : things : SHA256 {remote.files_sha256} attendu sur tous ses fichiers, reçu : "
+            f"{many_files_digest(contents)} sur {len(contents)} fichiers"
+        )
+        assert problem in caught.value.written("fr")
+        assert f"Found damaged: {damaged}." in caught.value.notice.written("en")
         assert f"{damaged} is not used" in caplog.text
 
         put(tmp_path / "site/things.tar.gz", made_on_demand())
@@ -697,7 +718,7 @@ def test_download_made_on_demand_that_is_cut_off_leaves_nothing(archive, cache, 
         remote = replace(MADE_ON_DEMAND, url=f"{address}/things.tar.gz")
         with pytest.raises(FetchError, match=NO_TAR) as caught:
             fetch(remote)
-    assert remote.url in caught.value.notice
+    assert remote.url in caught.value.notice.written("en")
     assert os.listdir(cache) == []
 
 
@@ -706,8 +727,10 @@ def test_archive_that_unpacks_to_too_much_is_refused(cache, monkeypatch):
     assert len(archive) < 3000
     put(cache / "things.tar.gz", archive)
     monkeypatch.setattr("mi204.datasets._fetch._LARGEST_UNPACKED", 1_000_000)
-    with pytest.raises(FetchError, match="at most 1,000,000 bytes unpacked, received more"):
+    with pytest.raises(FetchError, match="at most 1,000,000 bytes unpacked, received more") as caught:
         fetch(MADE_ON_DEMAND)
+    french = "au plus 1\u202f000\u202f000 octets décompressés sont attendus, reçu : davantage"
+    assert french in caught.value.written("fr")
     assert os.listdir(cache) == ["things.tar.gz"]
 
 
@@ -730,6 +753,17 @@ def test_archive_made_on_demand_that_nobody_has(cache):
         f"copy things.tar.gz or its extracted folder collection/things to {cache}",
     ):
         assert part in str(caught.value)
+    proof = f"(SHA-256 sur tous les fichiers de ce dossier : {MADE_ON_DEMAND.files_sha256})"
+    assert proof in caught.value.written("fr")
+
+
+def test_braces_in_names_are_written_as_they_are(cache, tmp_path):
+    place = put(tmp_path / "{mine}/{things}.tar.gz", b"")
+    with pytest.raises(FetchError) as caught:
+        fetch(RemoteFile("numbers.gz", f"{NOWHERE}/numbers.gz", "{sha256}"), [place])
+    for language in ("en", "fr"):
+        assert str(place) in caught.value.written(language)
+        assert str(place) in caught.value.notice.written(language)
 
 
 def test_file_of_unknown_hash_is_never_used(cache):

@@ -62,6 +62,9 @@ def test_broken_images_are_refused(content, message, files):
         _idx.read(*files, 3)
     assert str(files[0]) in str(caught.value)
     assert "Delete this file and load it again." in str(caught.value)
+    french = caught.value.written("fr")
+    assert french.startswith(f"Attendu dans {files[0]} : ")
+    assert french.endswith("Supprimer ce fichier et le charger à nouveau.")
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,32 @@ def test_broken_labels_are_refused(content, message, files):
     with pytest.raises(DataError, match=message) as caught:
         _idx.read(*files, 3)
     assert str(files[1]) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (idx(PIXELS), "un fichier gzip entier ; reçu : Not a gzipped file"),
+        (b"", "le nombre magique 00000803 du format idx ; reçu : un fichier vide."),
+        (gzip.compress(idx(LABELS)), "le nombre magique 00000803 du format idx ; reçu : 00000801."),
+        (gzip.compress(idx(PIXELS[:2])), "les tailles (3, 28, 28) ; reçu : (2, 28, 28)."),
+        (gzip.compress(idx(PIXELS)[:-1]), "2\u202f352 valeurs ; reçu : 2\u202f351."),
+        (gzip.compress(idx(PIXELS)) + gzip.compress(bytes(9)), "2\u202f352 valeurs ; reçu : davantage."),
+    ],
+    ids=lambda value: "" if isinstance(value, bytes) else None,
+)
+def test_broken_images_are_told_in_french(content, message, files):
+    files[0].write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        _idx.read(*files, 3)
+    assert message in caught.value.written("fr")
+
+
+def test_wrong_labels_are_told_in_french(files):
+    files[1].write_bytes(gzip.compress(idx(np.array([0, 10, 4], dtype=np.uint8))))
+    with pytest.raises(DataError) as caught:
+        _idx.read(*files, 3)
+    assert "des étiquettes de 0 à 9 ; reçu : 10." in caught.value.written("fr")
 
 
 def test_no_more_is_unpacked_than_there_should_be(files, monkeypatch):

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mi204.datasets import ImageDataset, _idx, fashion_mnist, mnist, samples
+from mi204.datasets import _idx, fashion_mnist, mnist, samples
 from mi204.errors import DataError, SettingError, StorageError
 
 NOWHERE = "http://127.0.0.1:9"
 MODULES = {"Fashion-MNIST": fashion_mnist, "MNIST": mnist}
+DRAWN = {"Fashion-MNIST": "garments", "MNIST": "digits"}
 NAMES = [Path(remote.name).name for remote in mnist.OFFICIAL]
 
 
@@ -76,19 +77,11 @@ def place(module, folder, cache, monkeypatch):
     return put
 
 
-@pytest.fixture
-def quick_sample(title, module, monkeypatch):
-    """Replace the sample, which takes seconds to draw, by an empty one."""
-    x, y = np.zeros((0, 28, 28, 1), dtype=np.uint8), np.zeros(0, dtype=np.int64)
-    sample = ImageDataset(title, "sample", "", module.CLASSES, x, y, x, y)
-    monkeypatch.setattr(samples, module.__name__.split(".")[-1], lambda: sample)
-
-
 @pytest.mark.parametrize("data", ["real", "auto"])
-def test_images_are_read_in_order(data, title, module, contents, place):
+def test_images_are_read_in_order_and_whole(data, title, module, contents, place):
     place(contents)
-    dataset = module.load(data)
-    assert (dataset.name, dataset.source, dataset.notice) == (title, "real", "")
+    dataset = module.load(data, n_train=3, n_test=2)
+    assert (dataset.name, dataset.source, dataset.notice) == (title, "real", None)
     assert dataset.classes == module.CLASSES
     np.testing.assert_array_equal(dataset.x_train, images(60_000)[..., None])
     np.testing.assert_array_equal(dataset.y_train, labels(60_000))
@@ -107,20 +100,18 @@ def test_files_are_used_where_they_are(where, module, folder, contents, place, t
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.usefixtures("quick_sample")
 def test_all_four_files_are_needed(name, module, folder, contents, place, cache):
     place(contents)
     (cache / folder / name).unlink()
     with pytest.raises(DataError, match=f"Expected {folder}/{name}"):
         module.load("real")
-    dataset = module.load("auto")
+    dataset = module.load("auto", n_train=10, n_test=10)
     assert dataset.source == "sample"
-    assert name in dataset.notice
+    assert name in dataset.notice.written("en")
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-9], lambda content: content[:-9] + b"?" + content[-8:]])
 @pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"])
-@pytest.mark.usefixtures("quick_sample")
 def test_damaged_file_is_named_and_never_read(name, damage, module, folder, contents, place, cache, caplog):
     place(contents)
     damaged = cache / folder / name
@@ -130,9 +121,9 @@ def test_damaged_file_is_named_and_never_read(name, damage, module, folder, cont
     received = hashlib.sha256(damage(contents[name])).hexdigest()
     expected = hashlib.sha256(contents[name]).hexdigest()
     assert f"{damaged}: {name}: expected SHA256 {expected}, received {received}" in str(caught.value)
-    dataset = module.load("auto")
+    dataset = module.load("auto", n_train=10, n_test=10)
     assert dataset.source == "sample"
-    assert str(damaged) in dataset.notice
+    assert str(damaged) in dataset.notice.written("en")
     assert str(damaged) in caplog.text
 
 
@@ -175,23 +166,39 @@ def test_unknown_choice_is_refused(module):
 
 @pytest.mark.usefixtures("place")
 def test_sample_is_given_when_asked_for(title, module, cache):
-    dataset = module.load("sample")
-    assert (dataset.name, dataset.source, dataset.notice) == (title, "sample", "")
+    dataset = module.load("sample", n_train=30, n_test=20)
+    assert (dataset.name, dataset.source, dataset.notice) == (title, "sample", None)
     assert dataset.classes == module.CLASSES
+    draw = getattr(samples, DRAWN[title])
+    for given, drawn in (
+        ((dataset.x_train, dataset.y_train, dataset.masks_train), draw(samples.TRAINING, 30)),
+        ((dataset.x_test, dataset.y_test, dataset.masks_test), draw(samples.TEST, 20)),
+    ):
+        for array, expected in zip(given, drawn, strict=True):
+            np.testing.assert_array_equal(array, expected)
     assert not cache.exists()
 
 
-@pytest.mark.usefixtures("place", "quick_sample")
+def test_sample_is_as_large_as_the_real_data_unless_told_otherwise(title, module, monkeypatch):
+    asked, draw = [], getattr(samples, DRAWN[title])
+    monkeypatch.setattr(samples, DRAWN[title], lambda subset, n: asked.append((subset, n)) or draw(subset, 1))
+    module.load("sample")
+    assert asked == [(samples.TRAINING, 60_000), (samples.TEST, 10_000)]
+
+
+@pytest.mark.usefixtures("place")
 def test_auto_falls_back_to_the_sample_and_says_so(module, folder):
-    dataset = module.load("auto")
-    assert dataset.source == "sample"
-    assert f"{folder}/train-images-idx3-ubyte.gz" in dataset.notice
-    assert "sample" in dataset.notice
-    assert "\n" not in dataset.notice
-    assert "damaged" not in dataset.notice
+    dataset = module.load("auto", n_train=30, n_test=20)
+    assert (dataset.source, len(dataset.x_train), len(dataset.x_test)) == ("sample", 30, 20)
+    told = {"en": "the procedural sample replaces it.", "fr": "l'échantillon procédural les remplace."}
+    for language in told:
+        notice = dataset.notice.written(language)
+        assert f"{folder}/train-images-idx3-ubyte.gz" in notice
+        assert notice.endswith(told[language]), "nothing is damaged"
+        assert "\n" not in notice
 
 
-@pytest.mark.usefixtures("place", "quick_sample")
+@pytest.mark.usefixtures("place")
 def test_auto_does_not_hide_a_cache_that_cannot_be_written(module, cache):
     cache.write_bytes(b"")
     with pytest.raises(StorageError, match="MI204_DATASETS_CACHE"):
@@ -242,7 +249,7 @@ def test_files_missing_from_the_folder_are_told(tmp_path):
     ],
     ids=["Fashion-MNIST", "MNIST"],
     indirect=["title"],
-)  # fmt: skip
+)
 def test_real_data_has_its_published_shapes_counts_and_first_labels(
     module, train, test, first_train, first_test, mean, deviation, tmp_path, monkeypatch
 ):

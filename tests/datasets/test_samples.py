@@ -1,7 +1,7 @@
 """The procedural stand-ins: their shapes, their masks, and how hard they are."""
 
-import hashlib
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -11,95 +11,84 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mi204.datasets import _drawings, samples
+from mi204.datasets import fashion_mnist, samples
+
+DRAWN = {"scenes": samples.scenes, "garments": samples.garments, "digits": samples.digits}
+GARMENTS = fashion_mnist.CLASSES
+
+
+class Drawn(NamedTuple):
+    train: samples.Sample
+    test: samples.Sample
 
 
 @pytest.fixture(scope="module")
-def dataset():
-    return samples.cifar10()
+def scenes():
+    return Drawn(samples.scenes(samples.TRAINING, 5000), samples.scenes(samples.TEST, 3000))
 
 
 @pytest.fixture(scope="module")
 def garments():
-    return samples.fashion_mnist()
+    return Drawn(samples.garments(samples.TRAINING, 20_000), samples.garments(samples.TEST, 3000))
 
 
 @pytest.fixture(scope="module")
 def digits():
-    return samples.mnist()
+    return Drawn(samples.digits(samples.TRAINING, 5000), samples.digits(samples.TEST, 3000))
 
 
-@pytest.fixture(params=["dataset", "garments", "digits"])
+@pytest.fixture(params=DRAWN)
 def each(request):
     return request.getfixturevalue(request.param)
 
 
-def _digest(dataset):
-    parts = (dataset.x_train, dataset.y_train, dataset.masks_train, dataset.x_test, dataset.y_test, dataset.masks_test)
-    return [part is not None and hashlib.sha256(part.tobytes()).hexdigest() for part in parts]
-
-
-def _score(model, features, dataset):
-    model.fit(features(dataset.x_train[:5000]), dataset.y_train[:5000])
-    return model.score(features(dataset.x_test[:3000]), dataset.y_test[:3000])
-
-
-def test_has_the_shape_of_cifar10(dataset):
-    assert (dataset.source, dataset.notice, len(dataset.classes)) == ("sample", "", 10)
-    for x, y, masks, n in (
-        (dataset.x_train, dataset.y_train, dataset.masks_train, 50_000),
-        (dataset.x_test, dataset.y_test, dataset.masks_test, 10_000),
-    ):
-        assert (x.shape, x.dtype) == ((n, 32, 32, 3), np.uint8)
-        assert (y.shape, y.dtype) == ((n,), np.int64)
-        assert (masks.shape, masks.dtype) == ((n, 32, 32), np.bool_)
-
-
-def test_has_the_shape_of_fashion_mnist(garments):
-    assert (garments.name, garments.source, garments.notice) == ("Fashion-MNIST", "sample", "")
-    assert len(garments.classes) == 10
-    for x, y, masks, n in (
-        (garments.x_train, garments.y_train, garments.masks_train, 60_000),
-        (garments.x_test, garments.y_test, garments.masks_test, 10_000),
-    ):
-        assert (x.shape, x.dtype) == ((n, 28, 28, 1), np.uint8)
-        assert (y.shape, y.dtype) == ((n,), np.int64)
-        assert (masks.shape, masks.dtype) == ((n, 28, 28), np.bool_)
-        assert x.flags.c_contiguous
-
-
-def test_has_the_shape_of_mnist(digits):
-    assert (digits.name, digits.source, digits.notice) == ("MNIST", "sample", "")
-    assert digits.classes == tuple("0123456789")
-    assert digits.masks_train is digits.masks_test is None
-    for x, y, n in ((digits.x_train, digits.y_train, 60_000), (digits.x_test, digits.y_test, 10_000)):
-        assert (x.shape, x.dtype) == ((n, 28, 28, 1), np.uint8)
-        assert (y.shape, y.dtype) == ((n,), np.int64)
-        assert x.flags.c_contiguous
-
-
-def test_classes_are_balanced_and_shuffled(each):
-    for y in (each.y_train, each.y_test):
-        np.testing.assert_array_equal(np.bincount(y), np.full(10, len(y) // 10))
-        # A thousand shuffled labels hold about a hundred of each class; six standard deviations are 57.
-        assert abs(np.bincount(y[:1000], minlength=10) - 100).max() < 57
+def _score(model, features, drawn):
+    model.fit(features(drawn.train.images[:5000]), drawn.train.labels[:5000])
+    return model.score(features(drawn.test.images), drawn.test.labels)
 
 
 @pytest.mark.parametrize(
-    ("kept", "draw"),
-    [("dataset", samples.cifar10), ("garments", samples.fashion_mnist), ("digits", samples.mnist)],
+    ("kind", "shape"), [("scenes", (32, 32, 3)), ("garments", (28, 28, 1)), ("digits", (28, 28, 1))]
 )
-def test_is_the_same_every_time(kept, draw, request):
-    assert _digest(draw()) == _digest(request.getfixturevalue(kept))
+@pytest.mark.parametrize("n", [0, 1, 7, 249, 250, 251, 600])
+def test_as_many_as_asked_are_drawn_and_the_first_are_the_same(n, kind, shape, request):
+    sample = DRAWN[kind](samples.TRAINING, n)
+    kept = request.getfixturevalue(kind).train
+    assert (sample.images.shape, sample.images.dtype) == ((n, *shape), np.uint8)
+    assert (sample.labels.shape, sample.labels.dtype) == ((n,), np.int64)
+    assert (sample.masks.shape, sample.masks.dtype) == ((n, *shape[:2]), np.bool_)
+    assert sample.images.flags.c_contiguous
+    for first, whole in zip(sample, kept, strict=True):
+        np.testing.assert_array_equal(first, whole[:n])
+
+
+def test_classes_are_balanced_however_many_there_are_and_shuffled(each):
+    for labels in (each.train.labels, each.test.labels):
+        tens = labels.reshape(-1, 10)
+        np.testing.assert_array_equal(np.sort(tens, axis=1), np.tile(np.arange(10), (len(tens), 1)))
+        assert len({row.tobytes() for row in tens}) > 0.99 * len(tens)
+        # Each class comes equally often at each place among ten, but for six standard deviations.
+        often = np.stack([np.bincount(column, minlength=10) for column in tens.T])
+        assert abs(often - len(tens) / 10).max() < 6 * np.sqrt(len(tens) * 0.09)
+
+
+def test_is_the_same_every_time_whatever_was_drawn_before(each, request):
+    """Draw again as in a new process, the test set first."""
+    for kept in (samples._texture, samples._object, samples._clutter):
+        kept.cache_clear()
+    draw = DRAWN[request.node.callspec.params["each"]]
+    for subset, expected in ((samples.TEST, each.test), (samples.TRAINING, each.train)):
+        for array, first in zip(draw(subset, 300), expected, strict=True):
+            np.testing.assert_array_equal(array, first[:300])
 
 
 def test_no_image_comes_twice(each):
-    images = np.concatenate([each.x_train, each.x_test])
+    images = np.concatenate([each.train.images, each.test.images])
     assert len({image.tobytes() for image in images}) == len(images)
 
 
-def test_objects_are_neach_lost_nor_everything(dataset):
-    area = np.concatenate([dataset.masks_train, dataset.masks_test]).mean(axis=(1, 2))
+def test_objects_are_neither_lost_nor_everything(scenes):
+    area = np.concatenate([scenes.train.masks, scenes.test.masks]).mean(axis=(1, 2))
     assert area.min() > 0.02
     assert area.max() < 0.5
     assert 0.1 < area.mean() < 0.25
@@ -118,12 +107,7 @@ def test_masks_are_the_pixels_that_the_object_paints(monkeypatch):
             return np.full_like(colours, level) if is_object else colours
 
         monkeypatch.setattr(samples, "_paints", paint)
-        rng = np.random.default_rng(1)
-        objects = np.stack(
-            [_drawings.picture(draw(rng)) for draw in _drawings.DRAWINGS for _ in range(samples.VARIANTS)]
-        )
-        things = np.stack([_drawings.picture(_drawings.clutter(rng)) for _ in range(9)])
-        images, masks = samples._scenes(rng, samples._texture(rng), objects, things, np.arange(200) % 10)
+        images, masks = samples._scenes(np.random.default_rng(1), np.arange(200) % 10)
         return images.astype(int).mean(axis=-1), masks
 
     black, masks = repainted(0)
@@ -134,33 +118,33 @@ def test_masks_are_the_pixels_that_the_object_paints(monkeypatch):
     assert (white - black)[~masks].max() <= 128 + 20
 
 
-def test_masks_lie_on_the_objects_of_their_images(dataset):
+def test_masks_lie_on_the_objects_of_their_images(scenes):
     """Colours change more across the border of a mask than elsewhere, and less so across a misplaced border."""
-    images = dataset.x_test.astype(np.int16)
+    images = scenes.test.images.astype(np.int16)
     steps = np.abs(np.diff(images, axis=2)).sum(axis=-1)
 
     def contrast(masks):
         border = np.diff(masks, axis=2)
         return steps[border].mean() / steps[~border].mean()
 
-    assert contrast(dataset.masks_test) > 3
-    assert contrast(np.roll(dataset.masks_test, 3, axis=2)) < 2
-    assert contrast(np.roll(dataset.masks_test, 1, axis=0)) < 2
+    assert contrast(scenes.test.masks) > 3
+    assert contrast(np.roll(scenes.test.masks, 3, axis=2)) < 2
+    assert contrast(np.roll(scenes.test.masks, 1, axis=0)) < 2
 
 
 @pytest.mark.parametrize("model", [NearestCentroid(), LogisticRegression()], ids=lambda model: type(model).__name__)
-def test_colours_do_not_give_the_class_away(dataset, model):
+def test_colours_do_not_give_the_class_away(scenes, model):
     def colours(x):
         return np.concatenate([x.mean(axis=(1, 2)), x.std(axis=(1, 2))], axis=1)
 
-    assert _score(make_pipeline(StandardScaler(), model), colours, dataset) < 0.14
+    assert _score(make_pipeline(StandardScaler(), model), colours, scenes) < 0.14
 
 
-def test_pixels_do_not_give_the_class_away_one_by_one(dataset):
-    assert _score(NearestCentroid(), lambda x: x.reshape(len(x), -1).astype(np.float32), dataset) < 0.25
+def test_pixels_do_not_give_the_class_away_one_by_one(scenes):
+    assert _score(NearestCentroid(), lambda x: x.reshape(len(x), -1).astype(np.float32), scenes) < 0.25
 
 
-def test_outlines_tell_the_class(dataset):
+def test_outlines_tell_the_class(scenes):
     """A linear model on where the edges are does far better than chance, and is far from perfect."""
 
     def edges(x):
@@ -170,11 +154,11 @@ def test_outlines_tell_the_class(dataset):
         blocks = np.stack(steps, axis=-1).reshape(len(x), 8, 4, 8, 4, 2).mean(axis=(2, 4))
         return blocks.reshape(len(x), -1)
 
-    assert 0.4 < _score(make_pipeline(StandardScaler(), RidgeClassifier()), edges, dataset) < 0.75
+    assert 0.4 < _score(make_pipeline(StandardScaler(), RidgeClassifier()), edges, scenes) < 0.75
 
 
 def test_garments_stand_on_black_and_their_masks_lie_on_them(garments):
-    images, masks = garments.x_test[..., 0], garments.masks_test
+    images, masks = garments.test.images[..., 0], garments.test.masks
     assert (images[masks] > 0).mean() > 0.99
     assert (images[~masks] == 0).mean() > 0.9
     around = masks.copy()
@@ -190,15 +174,15 @@ def test_garments_stand_on_black_and_their_masks_lie_on_them(garments):
     assert overlap(np.roll(masks, 1, axis=2)) < 0.85
 
 
-def test_garments_are_neach_lost_nor_all_as_large_as_the_image(garments):
-    area = np.concatenate([garments.masks_train, garments.masks_test]).mean(axis=(1, 2))
+def test_garments_are_neither_lost_nor_all_as_large_as_the_image(garments):
+    area = np.concatenate([garments.train.masks, garments.test.masks]).mean(axis=(1, 2))
     assert area.min() > 0.04
     assert (area > 0.9).mean() < 0.01
     assert 0.3 < area.mean() < 0.45
 
 
 def test_every_pixel_of_the_garments_can_be_standardised(garments):
-    assert garments.x_train.std(axis=0).min() > 5
+    assert garments.train.images.std(axis=0).min() > 5
 
 
 def test_brightness_does_not_give_the_garment_away(garments):
@@ -207,41 +191,41 @@ def test_brightness_does_not_give_the_garment_away(garments):
         return np.stack([np.nanmean(pixels, axis=(1, 2)), np.nanstd(pixels, axis=(1, 2))], axis=1)
 
     model = make_pipeline(StandardScaler(), LogisticRegression())
-    model.fit(brightness(garments.x_train[:5000], garments.masks_train[:5000]), garments.y_train[:5000])
-    features = brightness(garments.x_test[:3000], garments.masks_test[:3000])
-    assert model.score(features, garments.y_test[:3000]) < 0.2
+    train, test = (samples.Sample(*(array[:5000] for array in part)) for part in garments)
+    model.fit(brightness(train.images, train.masks), train.labels)
+    assert model.score(brightness(test.images, test.masks), test.labels) < 0.2
 
 
 def test_no_two_classes_of_garments_are_the_same(garments):
-    """Mean images differ by far more than the chance of 6000 garments explains: by 15 standard errors somewhere."""
-    images = [garments.x_train[garments.y_train == label].astype(np.float32) for label in range(10)]
+    """Mean images differ by far more than the chance of 2000 garments explains: by 15 standard errors somewhere."""
+    images = [garments.train.images[garments.train.labels == label].astype(np.float32) for label in range(10)]
     means, errors = [np.mean(x, axis=0) for x in images], [np.var(x, axis=0) / len(x) for x in images]
     for a, b in combinations(range(10), 2):
         # A pixel that is black in both classes has no error of its own.
         apart = np.abs(means[a] - means[b]) / np.sqrt(errors[a] + errors[b] + 0.01)
-        assert apart.max() > 15, (garments.classes[a], garments.classes[b])
+        assert apart.max() > 15, (GARMENTS[a], GARMENTS[b])
 
 
 def test_garments_are_told_apart_and_confused_as_real_ones_are(garments):
     """A linear model does well, best on trousers, worst on shirts, and takes tops for tops and shoes for shoes."""
     model = make_pipeline(StandardScaler(), RidgeClassifier())
-    model.fit(garments.x_train[:5000].reshape(5000, -1).astype(np.float32), garments.y_train[:5000])
-    predicted = model.predict(garments.x_test[:3000].reshape(3000, -1).astype(np.float32))
-    table = confusion_matrix(garments.y_test[:3000], predicted, normalize="true")
+    model.fit(garments.train.images[:5000].reshape(5000, -1).astype(np.float32), garments.train.labels[:5000])
+    predicted = model.predict(garments.test.images.reshape(3000, -1).astype(np.float32))
+    table = confusion_matrix(garments.test.labels, predicted, normalize="true")
     assert 0.6 < np.diag(table).mean() < 0.8
-    named = dict(zip(garments.classes, np.diag(table), strict=True))
+    named = dict(zip(GARMENTS, np.diag(table), strict=True))
     assert max(named, key=named.get) == "trouser"
     assert min(named, key=named.get) == "shirt"
     assert min(named.values()) > 0.2
     for kind in (("t-shirt", "pullover", "dress", "coat", "shirt"), ("sandal", "sneaker", "ankle boot")):
-        members = [garments.classes.index(name) for name in kind]
+        members = [GARMENTS.index(name) for name in kind]
         within = table[np.ix_(members, members)]
         wrong = within.sum() - np.trace(within)
         assert wrong > 0.8 * (len(members) - np.trace(within))
 
 
 def test_digits_are_lines_on_black_in_the_middle_of_the_image(digits):
-    images = digits.x_test[..., 0].astype(np.float32)
+    images = digits.test.images[..., 0].astype(np.float32)
     ink = (images > 127).mean(axis=(1, 2))
     assert ink.min() > 0.02
     assert ink.max() < 0.4
@@ -257,14 +241,22 @@ def test_digits_are_lines_on_black_in_the_middle_of_the_image(digits):
         assert 0.5 < centre.std() < 2
 
 
+def test_masks_of_digits_are_the_pixels_that_the_pen_covers_by_half(digits):
+    images, masks = digits.test.images[..., 0], digits.test.masks
+    # The faintest ink is 210, the brightest 255.
+    assert images[masks].min() >= 104
+    assert images[~masks].max() <= 127
+    assert masks.any(axis=(1, 2)).all()
+
+
 def test_brightness_does_not_give_the_digit_away(digits):
     assert _score(LogisticRegression(), lambda x: x.max(axis=(1, 2)) / 255, digits) < 0.14
 
 
 def test_digits_are_told_apart_but_not_all(digits):
     """Close copies tell most digits, of every class, and leave the sloppy ones."""
-    model = KNeighborsClassifier(3).fit(digits.x_train[:2000].reshape(2000, -1) / 255, digits.y_train[:2000])
-    predicted = model.predict(digits.x_test[:2000].reshape(2000, -1) / 255)
-    told = np.diag(confusion_matrix(digits.y_test[:2000], predicted, normalize="true"))
+    model = KNeighborsClassifier(3).fit(digits.train.images[:2000].reshape(2000, -1) / 255, digits.train.labels[:2000])
+    predicted = model.predict(digits.test.images[:2000].reshape(2000, -1) / 255)
+    told = np.diag(confusion_matrix(digits.test.labels[:2000], predicted, normalize="true"))
     assert 0.85 < told.mean() < 0.95
     assert told.min() > 0.6

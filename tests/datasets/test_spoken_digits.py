@@ -49,13 +49,6 @@ def few(cache, monkeypatch):
     return contents
 
 
-@pytest.fixture
-def quick_sample(monkeypatch):
-    """Replace the sample, which takes seconds to speak, by a smaller one."""
-    sample = _voices.spoken_digits(1)
-    monkeypatch.setattr(_voices, "spoken_digits", lambda: sample)
-
-
 ORDER = ("0_ada_0.wav", "0_bea_0.wav", "0_bea_2.wav", "0_bea_10.wav", "9_bea_0.wav")
 
 
@@ -79,7 +72,7 @@ def check(dataset: AudioDataset) -> None:
 def test_recordings_are_read_by_digit_speaker_and_number(data, cache):
     put(cache / "free-spoken-digit-dataset/recordings", *FILES)
     dataset = spoken_digits.load(data)
-    assert (dataset.name, dataset.source, dataset.notice) == ("Free Spoken Digit Dataset", "real", "")
+    assert (dataset.name, dataset.source, dataset.notice) == ("Free Spoken Digit Dataset", "real", None)
     assert dataset.remarks == {}
     check(dataset)
 
@@ -123,15 +116,16 @@ def _swap(folder: Path) -> None:
     ],
     ids=["swapped", "missing", "additional", "additional, in capitals", "replaced"],
 )
-@pytest.mark.usefixtures("few", "quick_sample")
+@pytest.mark.usefixtures("few")
 def test_tampered_recordings_are_never_used(tamper, cache):
     folder = put(cache / "free-spoken-digit-dataset/recordings", *FILES)
     tamper(folder)
     with pytest.raises(DataError, match=f"recordings: expected SHA256 {spoken_digits.OFFICIAL.files_sha256}"):
         spoken_digits.load("real")
-    dataset = spoken_digits.load("auto")
+    dataset = spoken_digits.load("auto", n_repetitions=1)
     assert dataset.source == "sample"
-    assert str(folder) in dataset.notice
+    assert f"Found damaged: {folder}." in dataset.notice.written("en")
+    assert f"Endommagé : {folder}." in dataset.notice.written("fr")
 
 
 @pytest.mark.usefixtures("few")
@@ -147,19 +141,41 @@ def test_real_fails_with_the_places_tried_and_what_to_do(cache):
         assert part in str(caught.value)
 
 
-@pytest.mark.usefixtures("few", "quick_sample")
+@pytest.mark.usefixtures("few")
 def test_auto_falls_back_to_the_sample_and_says_so():
-    dataset = spoken_digits.load("auto")
-    assert dataset.source == "sample"
-    assert "free-spoken-digit-dataset.tar.gz" in dataset.notice
-    assert "\n" not in dataset.notice
+    dataset = spoken_digits.load("auto", n_repetitions=2)
+    assert (dataset.source, len(dataset.waveforms)) == ("sample", 120)
+    told = {"en": "the procedural sample replaces it.", "fr": "l'échantillon procédural les remplace."}
+    for language in told:
+        notice = dataset.notice.written(language)
+        assert "free-spoken-digit-dataset.tar.gz" in notice
+        assert notice.endswith(told[language])
+        assert "\n" not in notice
 
 
-@pytest.mark.usefixtures("few", "quick_sample")
+@pytest.mark.usefixtures("few")
 def test_sample_is_given_when_asked_for(cache):
-    dataset = spoken_digits.load("sample")
-    assert (dataset.source, dataset.notice) == ("sample", "")
+    dataset = spoken_digits.load("sample", n_repetitions=3)
+    assert (dataset.name, dataset.source, dataset.notice) == ("Free Spoken Digit Dataset", "sample", None)
+    assert dataset.classes == tuple("0123456789")
+    assert dataset.sampling_rate == 8000
+    assert dataset.remarks == {}
+    spoken = _voices.speak(3)
+    for given, expected in zip(dataset.waveforms, spoken.waveforms, strict=True):
+        np.testing.assert_array_equal(given, expected)
+    assert dataset.labels.tolist() == spoken.labels.tolist()
+    assert dataset.speakers.tolist() == spoken.speakers.tolist()
+    assert dataset.repetitions.tolist() == spoken.repetitions.tolist()
+    parts = zip(spoken.labels, spoken.speakers, spoken.repetitions, strict=True)
+    assert dataset.files == tuple(f"{digit}_{name}_{number}.wav" for digit, name, number in parts)
     assert not cache.exists()
+
+
+def test_sample_is_as_large_as_the_real_data_unless_told_otherwise(monkeypatch):
+    asked, speak = [], _voices.speak
+    monkeypatch.setattr(_voices, "speak", lambda n: asked.append(n) or speak(1))
+    spoken_digits.load("sample")
+    assert asked == [50]
 
 
 @pytest.mark.usefixtures("few")
@@ -171,8 +187,9 @@ def test_auto_does_not_hide_a_cache_that_cannot_be_written(cache):
 
 def test_unknown_choice_is_refused(tmp_path):
     for folder in (None, tmp_path):
-        with pytest.raises(SettingError, match=r"auto, real, sample, received 'fake'"):
+        with pytest.raises(SettingError, match=r"auto, real, sample, received 'fake'") as caught:
             spoken_digits.load("fake", folder)
+        assert "auto, real, sample ; reçu : 'fake'" in caught.value.written("fr")
 
 
 @pytest.mark.parametrize("data", ["real", "auto"])
@@ -181,7 +198,7 @@ def test_own_recordings_are_read_instead(data, inside, cache, tmp_path):
     put(tmp_path / "our voices" / inside, *FILES)
     put(tmp_path / "our voices" / inside, "notes.txt", "0_ada_1.mp3", "._0_ada_0.wav", content=b"of no interest")
     dataset = spoken_digits.load(data, tmp_path / "our voices")
-    assert (dataset.name, dataset.source, dataset.notice) == ("our voices", "real", "")
+    assert (dataset.name, dataset.source, dataset.notice) == ("our voices", "real", None)
     assert dataset.remarks == {}
     check(dataset)
     assert not cache.exists()
@@ -223,7 +240,7 @@ def test_what_was_done_to_own_recordings_is_told(tmp_path):
     ["zero_a_0.wav", "a_0.wav", "0_a.wav", "0__0.wav", "10_a_0.wav", "-1_a_0.wav", "0_a_x.wav", "0_a_-1.wav",
      "0_a_1 (copy).wav", "0-a-1.wav", "٣_a_0.wav", "0_a_٣.wav", "0_a_0.wav.wav",
      "0_a_1234567890.wav", f"0_a_{'9' * 30}.wav"],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("data", ["real", "auto"])
 def test_misnamed_recordings_are_refused(data, name, tmp_path):
     put(tmp_path, *FILES)
@@ -233,12 +250,15 @@ def test_misnamed_recordings_are_refused(data, name, tmp_path):
     ) as caught:
         spoken_digits.load(data, tmp_path)
     assert f"received {name}. Rename" in str(caught.value)
+    assert f"Attendu dans {tmp_path} : des fichiers wav nommés " in caught.value.written("fr")
+    assert f"reçu : {name}. Les renommer" in caught.value.written("fr")
 
 
 def test_of_many_misnamed_recordings_some_are_named(tmp_path):
     put(tmp_path, *(f"take {number}.wav" for number in range(8)), content=b"")
-    with pytest.raises(DataError, match=r"received take 0\.wav, .*, take 4\.wav and 3 more\."):
+    with pytest.raises(DataError, match=r"received take 0\.wav, .*, take 4\.wav and 3 more\.") as caught:
         spoken_digits.load("auto", tmp_path)
+    assert ", take 4.wav et 3 de plus. Les renommer" in caught.value.written("fr")
 
 
 @pytest.mark.parametrize("twin", ["0_bea_02.wav", "recordings/0_bea_2.wav", "0_bea_002.WAV"])
@@ -250,6 +270,10 @@ def test_two_recordings_of_the_same_are_refused(twin, tmp_path):
         spoken_digits.load("auto", tmp_path)
     assert str(tmp_path / twin) in str(caught.value)
     assert str(tmp_path / "0_bea_2.wav") in str(caught.value)
+    french = caught.value.written("fr")
+    assert "deux pour les mêmes" in french
+    assert str(tmp_path / twin) in french
+    assert str(tmp_path / "0_bea_2.wav") in french
 
 
 @pytest.mark.parametrize(
@@ -266,6 +290,7 @@ def test_one_voice_under_two_spellings_is_refused(data, one, other, tmp_path):
     with pytest.raises(DataError, match="differ by more than capitals or the encoding of their accents") as caught:
         spoken_digits.load(data, tmp_path)
     assert f"received {first} and {second}. Spell both alike" in str(caught.value)
+    assert f"reçu : {first} et {second}. Les écrire de la même façon" in caught.value.written("fr")
 
 
 def test_largest_number_of_a_repetition_is_read(tmp_path):
@@ -297,15 +322,18 @@ def test_folder_without_recordings_is_refused(data, tmp_path):
     with pytest.raises(DataError, match="received no wav file") as caught:
         spoken_digits.load(data, tmp_path)
     assert str(tmp_path) in str(caught.value)
+    assert f"Attendu dans {tmp_path} ou son dossier recordings" in caught.value.written("fr")
     for none in (tmp_path / "elsewhere", tmp_path / "notes.txt"):
-        with pytest.raises(DataError, match=f"Expected a folder of recordings, received {none}"):
+        with pytest.raises(DataError, match=f"Expected a folder of recordings, received {none}") as caught:
             spoken_digits.load(data, none)
+        assert f"un dossier d'enregistrements ; reçu : {none}, qui n'en est pas un" in caught.value.written("fr")
 
 
 def test_sample_and_own_recordings_contradict_each_other(tmp_path):
     put(tmp_path, *FILES)
-    with pytest.raises(SettingError, match='data="sample" or a folder'):
+    with pytest.raises(SettingError, match='data="sample" or a folder') as caught:
         spoken_digits.load("sample", tmp_path)
+    assert f"reçu : les deux (dossier {tmp_path})" in caught.value.written("fr")
 
 
 @pytest.mark.data
