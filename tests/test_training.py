@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import subprocess
@@ -294,30 +295,72 @@ def test_folder_that_cannot_be_written_is_named(quadrants, tmp_path):
 # --- optimisers ---
 
 
-def test_cosine_schedule_rises_then_falls_to_zero():
-    schedule = training.build_optimizer("sgd", 0.2, schedule="cosine", steps=100)._learning_rate
-    rates = [float(schedule(step)) for step in range(101)]
-    assert rates[0] == pytest.approx(0)
-    assert rates[15] == pytest.approx(0.2)
-    assert int(np.argmax(rates)) == 15
-    assert rates[-1] == pytest.approx(0, abs=1e-6)
-    middle = 15 + 85 / 2
-    assert np.interp(middle, range(101), rates) == pytest.approx(0.1, rel=1e-2)
+def steps_by_hand(name, rates, gradients, weight, momentum=0.9, weight_decay=0.0):
+    """Give the weight after each step of an optimiser, as its authors write it; the decay comes before the step."""
+    velocity, first, second, weights = 0.0, 0.0, 0.0, []
+    for step, (rate, gradient) in enumerate(zip(rates, gradients, strict=True), start=1):
+        weight = weight - rate * weight_decay * weight
+        if name == "adam":
+            first = 0.9 * first + 0.1 * gradient
+            second = 0.999 * second + 0.001 * gradient**2
+            weight = weight - rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-7)
+        elif name == "sgd":
+            weight = weight - rate * gradient
+        else:
+            velocity = momentum * velocity - rate * gradient
+            weight = weight + (momentum * velocity - rate * gradient if name == "nesterov" else velocity)
+        weights.append(weight)
+    return np.array(weights)
 
 
-@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "adam"])
-def test_one_step_of_each_optimizer_by_hand(name):
-    variable = keras.Variable(np.array([1.0, -2.0], "float32"))
-    gradient = np.array([0.5, 0.25], "float32")
-    optimizer = training.build_optimizer(name, 0.1)
-    optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
-    step = {
-        "sgd": 0.1 * gradient,
-        "momentum": 0.1 * gradient,  # the first step has none before it
-        "nesterov": 0.1 * gradient * (1 + 0.9),  # looks one step ahead
-        "adam": 0.1 * np.sign(gradient),
-    }[name]
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), [1.0, -2.0] - step, rtol=1e-4)
+def cosine_by_hand(rate, steps):
+    """Linear over the first 15 % of the steps, then half a cosine to zero."""
+    warmup = round(0.15 * steps)
+    falling = [rate * (1 + np.cos(np.pi * step / (steps - warmup))) / 2 for step in range(steps - warmup)]
+    return [rate * step / warmup for step in range(warmup)] + falling
+
+
+def steps_of(optimizer, gradients, weight):
+    variable = keras.Variable(np.array(weight, "float32"))
+    weights = []
+    for gradient in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+        weights.append(np.array(keras.ops.convert_to_numpy(variable)))
+    return np.array(weights)
+
+
+GRADIENTS = np.random.default_rng(0).normal(size=(12, 2)).astype("float32")
+WEIGHT = np.array([1.0, -2.0])
+
+
+@pytest.mark.parametrize(
+    ("name", "schedule", "weight_decay"),
+    [
+        *itertools.product(["sgd", "momentum", "nesterov", "adam"], ["constant"], [None, 0.3]),
+        ("nesterov", "cosine", 0.3),
+    ],
+)
+def test_twelve_steps_of_each_optimizer_by_hand(name, schedule, weight_decay):
+    """Not one: at the first step there is no momentum, and a schedule has not begun."""
+    optimizer = training.build_optimizer(name, 0.1, weight_decay=weight_decay, schedule=schedule, steps=12)
+    rates = [0.1] * 12 if schedule == "constant" else cosine_by_hand(0.1, 12)
+    expected = steps_by_hand(name, rates, GRADIENTS, WEIGHT, weight_decay=weight_decay or 0.0)
+    np.testing.assert_allclose(steps_of(optimizer, GRADIENTS, WEIGHT), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["momentum", "nesterov"])
+def test_momentum_can_be_chosen(name):
+    optimizer = training.build_optimizer(name, 0.1, momentum=0.5)
+    expected = steps_by_hand(name, [0.1] * 12, GRADIENTS, WEIGHT, momentum=0.5)
+    np.testing.assert_allclose(steps_of(optimizer, GRADIENTS, WEIGHT), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [7, 20])
+def test_every_rate_of_the_cosine_schedule(steps):
+    """Plain SGD on a slope of 1 moves by the rate."""
+    optimizer = training.build_optimizer("sgd", 0.2, schedule="cosine", steps=steps)
+    weights = steps_of(optimizer, np.ones((steps + 1, 1), "float32"), np.zeros(1))[:, 0]
+    np.testing.assert_allclose(-np.diff(weights, prepend=0), [*cosine_by_hand(0.2, steps), 0], atol=2e-6)
 
 
 def test_training_set_is_measured_whole_and_without_dropout(quadrants, tmp_path):
