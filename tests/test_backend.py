@@ -268,7 +268,7 @@ def test_a_lab_says_that_its_backend_is_missing_before_keras_stumbles():
         "import importlib.util, runpy\n"
         "find = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda n, *a: None if n == 'jax' else find(n, *a)\n"
-        "runpy.run_module('labs.cifar_cnn', run_name='__main__')"
+        "runpy.run_module('labs.mnist_losses', run_name='__main__')"
     )
     environment = {"KERAS_BACKEND": "jax", "PATH": "", "PYTHONPATH": str(ROOT)}
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
