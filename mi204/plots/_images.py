@@ -5,12 +5,14 @@ from math import ceil, sqrt
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
-from mi204.language import Language, word
-from mi204.plots._frame import CHARACTER, COLOURS, PAGE, SMALL, finish, legend_below, new_figure, styled
+from mi204.language import Language, fill, word
+from mi204.plots._frame import CHARACTER, COLOURS, PAGE, SMALL, capital, finish, legend_below, new_figure, styled
 
 _WRONG = COLOURS[1]
 
@@ -22,16 +24,25 @@ def examples(
     *,
     columns: int = 6,
     correct: np.ndarray | None = None,
+    true_labels: list[str] | None = None,
     title: str,
     footer: str,
     language: Language,
 ) -> Figure:
     """Draw uint8 images (n, h, w, c), each under its label.
 
-    Where ``correct`` (n,) is given, the images that are not are framed and carry a cross.
+    Where ``true_labels`` are given, an image whose label is another is framed and carries a cross, and its true label
+    stands under the other. ``correct`` (n,), instead, says which are right without naming the truth.
     """
     rows = ceil(len(images) / columns)
-    labels = [textwrap.fill(label, int(72 * PAGE / columns / CHARACTER)) for label in labels]
+    room = int(72 * PAGE / columns / CHARACTER)
+    if true_labels is not None:
+        correct = np.array(labels) == np.array(true_labels)
+    lines = [[label] for label in labels]
+    for index, true in enumerate(true_labels or ()):
+        if not correct[index]:
+            lines[index].append(fill(word("true_label", language), {"label": true}, language))
+    labels = ["\n".join(textwrap.fill(line, room) for line in both) for both in lines]
     label_height = 0.15 * max(label.count("\n") + 1 for label in labels)
     figure = new_figure(rows * (PAGE / columns + label_height), title=title, footer=footer)
     for index, (image, label) in enumerate(zip(images, labels, strict=True)):
@@ -54,7 +65,7 @@ def heat_map(image: np.ndarray, *, label: str, title: str, footer: str, language
     shown = axes.imshow(image, cmap="gray_r", vmin=0, vmax=image.max() or 1)
     axes.set_xlabel(word("column", language).capitalize())
     axes.set_ylabel(word("row", language).capitalize())
-    figure.colorbar(shown, label=label)
+    figure.colorbar(shown, label=capital(label))
     return finish(figure, language)
 
 
@@ -84,8 +95,8 @@ def standardised(
         for channel, look in enumerate(looks):
             axes.stairs(np.histogram(image[..., channel], edges)[0], edges, linewidth=1.4, **look)
         axes.set_xlabel(xlabel.capitalize())
-    below[0].set_ylabel(word("number_of_pixels", language).capitalize())
-    legend_below(figure, [Line2D([], [], **look) for look in looks], columns=3)
+        axes.set_ylabel(word("number_of_pixels", language).capitalize())
+    legend_below(figure, [Line2D([], [], **look) for look in looks], heading=word("channel", language))
     return finish(figure, language)
 
 
@@ -112,7 +123,10 @@ def summed_masks(images: np.ndarray, masks: np.ndarray, *, title: str, footer: s
 
 @styled
 def feature_maps(image: np.ndarray, maps: np.ndarray, *, title: str, footer: str, language: Language) -> Figure:
-    """Draw an image (h, w, c) and the maps (h, w, filters) of a layer, numbered from 1, on one colour scale."""
+    """Draw an image (h, w, c) and the maps (h, w, filters) of a layer, numbered from 1.
+
+    The colours of each map go from its own minimum to its own maximum.
+    """
     n_filters = maps.shape[-1]
     columns = min(9, ceil(sqrt(2 * (n_filters + 1))))
     rows = ceil((n_filters + 1) / columns)
@@ -120,8 +134,10 @@ def feature_maps(image: np.ndarray, maps: np.ndarray, *, title: str, footer: str
     panels = [figure.add_subplot(rows, columns, index + 1) for index in range(n_filters + 1)]
     _show(panels[0], image)
     panels[0].set_title(word("image", language).capitalize(), size=SMALL, pad=3)
-    shown = _draw_maps(panels[1:], maps, _limits(maps))
-    _colour_bar(figure, shown, panels, f"{word('activation_of_filters', language)} 1–{n_filters}")
+    for index, axes in enumerate(panels[1:]):
+        _show(axes, maps[..., index], **_limits(maps[..., index]))
+        axes.set_title(str(index + 1), size=SMALL, pad=3)
+    _relative_colour_bar(figure, panels, n_filters, "map", language)
     return finish(figure, language)
 
 
@@ -129,23 +145,26 @@ def feature_maps(image: np.ndarray, maps: np.ndarray, *, title: str, footer: str
 def maps_over_epochs(
     image: np.ndarray, maps: dict[int, np.ndarray], *, title: str, footer: str, language: Language
 ) -> Figure:
-    """Draw the maps (h, w, filters) of a layer, one row per epoch, one column per filter, on one colour scale."""
+    """Draw the maps (h, w, filters) of a layer, one row per epoch, one column per filter.
+
+    The colours of each column go from its filter's minimum to its maximum over the epochs.
+    """
     n_filters = next(iter(maps.values())).shape[-1]
     figure = new_figure(len(maps) * (PAGE - 0.7) / (n_filters + 1) + 0.9, title=title, footer=footer)
     panels = figure.subplots(len(maps), n_filters + 1, squeeze=False)
-    limits = _limits(np.stack(list(maps.values())))
     _show(panels[0, 0], image)
     panels[0, 0].set_title(word("image", language).capitalize(), size=SMALL, pad=3)
-    for row, (epoch, maps_then) in zip(panels[:, 1:], maps.items(), strict=True):
-        shown = _draw_maps(row, maps_then, limits)
-        row[0].set_ylabel(
-            f"{word('epoch', language).capitalize()} {epoch}", size=SMALL, rotation=0, ha="right", va="center"
-        )
-    for axes in panels[1:, 1:].flat:
-        axes.set_title("")  # the first row's number the column
+    for row, epoch in zip(panels, maps, strict=True):
+        label = f"{word('epoch', language).capitalize()} {epoch}"
+        row[1].set_ylabel(label, size=SMALL, rotation=0, ha="right", va="center")
+    for index, column in enumerate(panels[:, 1:].T):
+        limits = _limits(np.stack([maps_then[..., index] for maps_then in maps.values()]))
+        for axes, maps_then in zip(column, maps.values(), strict=True):
+            _show(axes, maps_then[..., index], **limits)
+        column[0].set_title(str(index + 1), size=SMALL, pad=3)
     for axes in panels[1:, 0]:
         axes.remove()
-    _colour_bar(figure, shown, figure.axes, f"{word('activation_of_filters', language)} 1–{n_filters}")
+    _relative_colour_bar(figure, figure.axes, n_filters, "column", language)
     return finish(figure, language)
 
 
@@ -160,16 +179,17 @@ def _show(axes: Axes, image: np.ndarray, **limits: float) -> AxesImage:
 
 
 def _limits(maps: np.ndarray) -> dict[str, float]:
-    least, most = min(0.0, maps.min()), maps.max()
+    """Give the ends of the colours; a constant map is shown in the colour of the minimum."""
+    least, most = maps.min(), maps.max()
     return {"vmin": least, "vmax": most if most > least else least + 1}
 
 
-def _draw_maps(panels: list[Axes], maps: np.ndarray, limits: dict[str, float]) -> AxesImage:
-    for index, axes in enumerate(panels):
-        shown = _show(axes, maps[..., index], **limits)
-        axes.set_title(str(index + 1), size=SMALL, pad=3)
-    return shown
+def _relative_colour_bar(figure: Figure, panels: list[Axes], n_filters: int, scale: str, language: Language) -> None:
+    """Explain, without numbers, colours that mean other values in each ``scale``: ``map`` or ``column``."""
+    label = f"{word('activation_of_filters', language)} 1–{n_filters}, {word(f'scale_per_{scale}', language)}"
+    bar = _colour_bar(figure, ScalarMappable(cmap="viridis"), panels, label)
+    bar.set_ticks([0, 1], labels=[word(f"minimum_of_{scale}", language), word(f"maximum_of_{scale}", language)])
 
 
-def _colour_bar(figure: Figure, shown: AxesImage, panels: list[Axes], label: str) -> None:
-    figure.colorbar(shown, ax=panels, label=label.capitalize(), location="bottom", shrink=0.6, aspect=40)
+def _colour_bar(figure: Figure, shown: ScalarMappable, panels: list[Axes], label: str) -> Colorbar:
+    return figure.colorbar(shown, ax=panels, label=label.capitalize(), location="bottom", shrink=0.6, aspect=40)

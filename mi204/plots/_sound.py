@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from mi204.language import Language, word
-from mi204.plots._frame import COLOURS, finish, localised, new_figure, styled
+from mi204.language import Language, fill, word
+from mi204.plots._frame import COLOURS, finish, legend_below, localised, new_figure, styled
 
 _HERTZ = (0, 250, 500, 1000, 2000, 3000, 4000, 6000, 8000, 16000)
 _SHOWN_RANGE = 80.0
@@ -48,15 +49,14 @@ def sound(
     for panel, spectrogram in zip(below.subplots(1, len(spectrograms), squeeze=False)[0], spectrograms, strict=True):
         loudest = spectrogram.decibels.max()
         n_mels = len(spectrogram.decibels)
-        shown = panel.imshow(
-            spectrogram.decibels - loudest, origin="lower", aspect="auto", cmap="inferno", vmin=-_SHOWN_RANGE, vmax=0,
-            extent=(0, spectrogram.seconds, -0.5, n_mels - 0.5),
-        )  # fmt: skip
+        look = {"origin": "lower", "aspect": "auto", "cmap": "inferno", "vmin": -_SHOWN_RANGE, "vmax": 0}
+        extent = (0, spectrogram.seconds, -0.5, n_mels - 0.5)
+        shown = panel.imshow(spectrogram.decibels - loudest, extent=extent, **look)
         panel.set_title(spectrogram.label)
         panel.set_xlabel(word("seconds", language).capitalize())
         panel.locator_params(axis="x", nbins=4)
+        panel.set_ylabel(f"{word('frequency', language).capitalize()} (Hz)")
         _name_rows(panel, spectrogram.frequencies, language)
-    below.axes[0].set_ylabel(f"{word('frequency', language).capitalize()} (Hz)")
     below.colorbar(shown, ax=below.axes, label=word("decibels_under_loudest", language).capitalize())
     return finish(figure, language)
 
@@ -75,9 +75,12 @@ def filter_bank(
 ) -> Figure:
     """Draw mel filters against frequency, every eighth in colour, one panel per bank.
 
-    A bank is a label, the filters (n_mels, n_frequencies) and the highest frequency in Hz; the first is 0.
+    A bank is a label, the filters (n_mels, n_frequencies) and the highest frequency in Hz; the first is 0. A filter
+    between two frequencies, which is zero at all, has a cross between its neighbours; each panel counts them.
     """
-    figure = new_figure(2.0 * len(banks), title=title, footer=footer)
+    figure = new_figure(2.2 * len(banks), title=title, footer=footer)
+    cross = {"color": COLOURS[1], "marker": "x", "linestyle": "none", "markeredgewidth": 1.4}
+    any_empty = False
     for axes, (label, filters, highest) in zip(figure.subplots(len(banks), squeeze=False)[:, 0], banks, strict=True):
         hertz = np.linspace(0, highest, filters.shape[1])
         for row, weights in enumerate(filters):
@@ -85,9 +88,19 @@ def filter_bank(
                 axes.plot(hertz, weights, color=COLOURS[row // 8 % 6], linewidth=1.4, zorder=2)
             else:
                 axes.plot(hertz, weights, color="#cccccc", linewidth=0.5, zorder=1)
-        axes.set_title(label)
+        filled = filters.any(axis=1)
+        if not filled.all():
+            any_empty = True
+            (rows,), (empty,) = np.nonzero(filled), np.nonzero(~filled)
+            peaks = hertz[filters[rows].argmax(axis=1)]
+            centres = np.interp(empty, [-1, *rows, len(filters)], [0, *peaks, highest])
+            axes.plot(centres, np.zeros(len(empty)), clip_on=False, zorder=3, **cross)
+        n_empty = fill(word("empty_filters", language), {"n": int(np.sum(~filled))}, language)
+        axes.set_title(f"{label} ({n_empty})")
         axes.set_xlim(0, highest)
         axes.set_ylim(bottom=0)
+        axes.set_xlabel(f"{word('frequency', language).capitalize()} (Hz)")
         axes.set_ylabel(word("weight", language).capitalize())
-    axes.set_xlabel(f"{word('frequency', language).capitalize()} (Hz)")
+    if any_empty:
+        legend_below(figure, [Line2D([], [], label=word("empty_filter", language), **cross)])
     return finish(figure, language)
