@@ -119,7 +119,8 @@ def guarded(action: Callable[[], None], language: Language = "en") -> None:
 def print_notice(data: Any, language: Language) -> None:
     """Say, where it does, that the procedural sample replaces a data set, and why."""
     if data is not None and data.notice:
-        print(fill(word("sample_used", language), {"data": data.name}, language), data.notice.written(language), sep="\n")
+        print(fill(word("sample_used", language), {"data": data.name}, language))
+        print(data.notice.written(language))
 
 
 def print_answers(lab: str, measured: Measured, chosen: Sequence[Question], language: Language) -> None:

@@ -42,9 +42,11 @@ class Vocabulary:
         return self._words[key][language]
 
     def translated(self, value: Any, language: Language) -> Any:
-        """Give the term of a ``Word``, a list of such as text; any other value as it is."""
+        """Give the term of a ``Word``, what a ``Text`` says, or a list of such; any other value as it is."""
         if isinstance(value, list):
             return ", ".join(str(self.translated(each, language)) for each in value)
+        if isinstance(value, Text):
+            return value.written(language)
         return self.word(value, language) if isinstance(value, Word) else value
 
     def fill(self, template: str, values: Mapping[str, Any], language: Language) -> str:

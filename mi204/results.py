@@ -4,6 +4,7 @@ A lab's own dataclass, a subclass of ``Measured``, says what there is, each fiel
 ``figures/<lab>/<name>`` holds one such record: ``results.json``, the arrays it names, and the figures in each language.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -19,7 +20,7 @@ import numpy as np
 
 from mi204 import paths
 from mi204.errors import DataError
-from mi204.language import Language, Word, fill, word
+from mi204.language import Language, Text, Word, fill, word
 
 Setting = str
 """Name of a setting: a ``Word`` where it is to be translated."""
@@ -72,7 +73,13 @@ class Measured:
 
     def __eq__(self, other: object) -> bool:
         """Say whether both hold the same, arrays and NaN included."""
-        return type(self) is type(other) and _content(self) == _content(other)
+        if type(self) is not type(other):
+            return NotImplemented
+        (text, arrays), (other_text, others) = _content(self), _content(other)
+        return text == other_text and all(
+            (array.dtype, array.shape, array.tobytes()) == (other.dtype, other.shape, other.tobytes())
+            for array, other in zip(arrays.values(), others.values(), strict=True)
+        )
 
     __hash__ = None
 
@@ -109,7 +116,11 @@ def digest(*parts: object) -> str:
 def save(measured: Measured, folder: Path) -> None:
     """Write ``results.json`` and the file of arrays that it names; what stood there before stays until both are."""
     text, arrays = _content(measured)
-    name = f"arrays_{hashlib.sha256(text.encode()).hexdigest()[:8]}.npz"
+    # Named by its content: never the file of the record that stands there until the new one is whole.
+    contents = hashlib.sha256(text.encode())
+    for array in arrays.values():
+        contents.update(array.tobytes())
+    name = f"arrays_{contents.hexdigest()[:8]}.npz"
     content = json.dumps(
         {"version": _version(type(measured)), "arrays": name, "measured": json.loads(text)}, indent=1,
         ensure_ascii=False,
@@ -129,7 +140,7 @@ def load(kind: type[Record], folder: Path) -> Record:
     try:
         content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         if content["version"] != _version(kind):
-            raise ValueError("it was written by another version of the lab")
+            raise _unreadable(kind, folder, _OTHER_VERSION)
         # Opened here, because numpy leaves a damaged file open.
         with (folder / Path(content["arrays"]).name).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
@@ -139,14 +150,19 @@ def load(kind: type[Record], folder: Path) -> Record:
         cattrs.BaseValidationError,
     ) as error:
         reasons = cattrs.transform_error(error) if isinstance(error, cattrs.BaseValidationError) else [str(error)]
-        lab = kind.__module__.rpartition(".")[0]
-        raise DataError(
-            "Expected the results of a lab in {folder}, received: {reason}. Run the lab to make them anew: "
-            "python -m {lab}",
-            "Résultats d'un lab attendus dans {folder}, reçu : {reason}. Relancer le lab pour les refaire : "
-            "python -m {lab}",
-            folder=folder, reason=reasons[0], lab=lab,
-        ) from error
+        raise _unreadable(kind, folder, reasons[0]) from error
+
+
+_OTHER_VERSION = Text("those of another version of the lab", "ceux d'une autre version du lab")
+
+
+def _unreadable(kind: type, folder: Path, reason: str | Text) -> DataError:
+    return DataError(
+        "Expected the results of a lab in {folder}, received: {reason}. Run the lab to make them anew: python -m {lab}",
+        "Résultats d'un lab attendus dans {folder}, reçu : {reason}. Relancer le lab pour les refaire : "
+        "python -m {lab}",
+        folder=folder, reason=reason, lab=kind.__module__.rpartition(".")[0],
+    )
 
 
 def write_record(value: Trained, path: Path) -> None:
@@ -188,7 +204,7 @@ def _converter(arrays: dict[str, np.ndarray]) -> cattrs.Converter:
         return value
 
     def number(value: Any, _: type) -> float:
-        if isinstance(value, str) and value not in ("nan", "inf", "-inf") or isinstance(value, bool):
+        if isinstance(value, bool) or (isinstance(value, str) and value not in ("nan", "inf", "-inf")):
             raise TypeError(f"a number expected, {value!r} received")
         return float(value)
 
@@ -205,6 +221,11 @@ def _converter(arrays: dict[str, np.ndarray]) -> cattrs.Converter:
     converter.register_structure_hook(Path, lambda value, _: Path(value))
     for kind in (int, bool):
         converter.register_structure_hook(kind, exactly)
+    # The keys of a JSON object are texts.
+    converter.register_structure_hook_func(
+        lambda kind: get_origin(kind) is dict and get_args(kind)[0] is int,
+        lambda value, kind: {int(key): converter.structure(each, get_args(kind)[1]) for key, each in value.items()},
+    )
     return converter
 
 
@@ -247,10 +268,8 @@ def keep(measured: Record, default: Any, folder: Path) -> Kept:
     target = folder / record_name(measured, default)
     earlier, moved = None, None
     if (target / "results.json").exists():
-        try:
+        with contextlib.suppress(DataError):
             earlier = load(type(measured), target)
-        except DataError:
-            pass
         if earlier is None or not _same_origin(earlier, measured):
             earlier, moved = None, _moved_aside(target)
     merged = measured if earlier is None else _merged(earlier, measured)

@@ -74,11 +74,9 @@ def _imported(tree: ast.Module, own: str) -> Iterable[str]:
         else:
             continue
         for name in names:
-            package, _, attribute = name.rpartition(".")
-            if name.split(".")[0] not in ("mi204", own):
-                continue
-            # A name imported from a module is a module itself, or something that stands in it.
-            yield name if importlib.util.find_spec(package or name) and _is_module(name) else package
+            if name.split(".")[0] in ("mi204", own):
+                # What is imported from a package is a module itself, or something that stands in it.
+                yield name if _is_module(name) else name.rpartition(".")[0]
 
 
 def _is_module(name: str) -> bool:

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from labs.mnist_losses.config import PRESETS, Config, Recipe, experiments
+from labs.mnist_losses.config import Config, Recipe, experiments
 from labs.mnist_losses.measured import Measured
 from mi204 import arithmetic, backend, models, paths, questions, studies, training
 from mi204.datasets import ImageDataset, mnist
@@ -62,6 +62,7 @@ def split(recipe: Recipe, data: ImageDataset) -> dict[str, tuple[np.ndarray, np.
 
 # %% active="ipynb"
 # %matplotlib inline
+# from labs.mnist_losses.config import PRESETS
 # from mi204 import plots
 #
 # config = PRESETS["quick"]  # PRESETS["course"] for the handout's sizes

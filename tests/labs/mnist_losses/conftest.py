@@ -16,6 +16,7 @@ LOSSES = {
     "swapped_no_dropout": ([0.52, 0.33, 0.11], [0.70, 0.61, 0.73]),
     "no_dropout": ([0.48, 0.29, 0.09], [0.42, 0.35, 0.40]),
 }
+USUAL = Config()
 ACCURACIES = {"base": 0.9871, "swapped": 0.9532, "swapped_no_dropout": 0.9413, "no_dropout": 0.9884}
 
 
@@ -44,11 +45,12 @@ def run():
 def measured(run):
     """Make measurements of all experiments, or of the given runs."""
 
-    def make(runs=None, config=Config(), **recipe):
+    def make(runs=None, config=USUAL, **recipe):
         recipe = replace(config.recipe, **{"n_train": 6000, "n_test": 1000, "batch_size": 50, **recipe})
         return Measured(
             config=replace(config, recipe=recipe), data="MNIST", source="real", origin="x", parameters=1_199_882,
-            environment={"backend": "jax", "keras": "3.15.1"}, runs=[run(name) for name in EXPERIMENTS] if runs is None else runs,
+            environment={"backend": "jax", "keras": "3.15.1"},
+            runs=[run(name) for name in EXPERIMENTS] if runs is None else runs,
         )
 
     return make

@@ -25,8 +25,8 @@ def said(number, measured, language="en"):
             "least at epoch 3 (0.3400) and ends 0.0% above, less than the 5%",
         )),
         ("1.2", (
-            "With 1,000 training images in place of 6,000 the test loss ends at 0.6400, 1.9 times that of the usual sets "
-            "(0.3400); 95.32% of the test images are recognised, with the usual sets 98.71%",
+            "With 1,000 training images in place of 6,000 the test loss ends at 0.6400, 1.9 times that of the usual "
+            "sets (0.3400); 95.32% of the test images are recognised, with the usual sets 98.71%",
             "20 steps in place of 120: the first one leaves the test loss at 0.7500",
             "ends at 0.2200, with the usual sets at 0.2100",
             "Fewer images are recognised",
@@ -39,8 +39,8 @@ def said(number, measured, language="en"):
             "Fewer images are recognised",
         )),
         ("1.4", (
-            "With 6,000 training images and without dropout the training loss ends at 0.0900 (with dropout 0.2100), the "
-            "test loss at 0.4000 (with dropout 0.3400); 98.84% of the test images are recognised, with dropout 98.71%",
+            "With 6,000 training images and without dropout the training loss ends at 0.0900 (with dropout 0.2100), "
+            "the test loss at 0.4000 (with dropout 0.3400); 98.84% of the test images are recognised, with dropout 98.71%",
             "least at epoch 2 (0.3500), then rises by 14.3% (more than 5%)",
             "more parameters (1,199,882) than there are images, and in the end gets 87.65% of them right",
             "no further apart than the choice of the test images",
@@ -48,7 +48,8 @@ def said(number, measured, language="en"):
         ("1.5", (
             "more than 5% above its least value",
             "In 3 epochs that is so here: swapped sets, without dropout, usual sets, without dropout.",
-            "14% with the set of usually 6 times the size of the other, 20% with the other one); dropout does (0.0% and 0.0%)",
+            "14% with the set of usually 6 times the size of the other, 20% with the other one)",
+            "dropout does (0.0% and 0.0%)",
             "with dropout from 0.6400 to 0.3400",
             "lowest, 0.0900 and 0.1100, exactly where the network overfits",
             "98.84% with the usual sets, with dropout 98.71%",
@@ -141,7 +142,9 @@ def test_chance_is_that_of_the_images_tested(run, measured):
 def test_synthesis_says_what_was_measured(curves, claims, run, measured):
     runs = [run(name, FALLING, curve) for name, curve in zip(EXPERIMENTS, curves, strict=True)]
     text = said("1.5", measured(runs))
-    every = ("both experiments without dropout", "that is so nowhere", "that is so here", "something else", "diverged (")
+    every = (
+        "both experiments without dropout", "that is so nowhere", "that is so here", "something else", "diverged (",
+    )
     for each in every:
         assert (each in text.replace("in both experiments without dropout and in none with it; this", "")) == any(
             each in claim for claim in (*claims, *(("that is so here",) if "both" in claims[0] else ()))

@@ -141,7 +141,10 @@ def test_what_was_computed_equals_what_is_read_back(tiny_data, tmp_path):
 def test_experiments_differ_by_sets_and_dropout_alone():
     kinds = {name: (each.swapped, each.dropout) for name, each in experiments(TINY).items()}
     assert kinds == {
-        "base": (False, True), "swapped": (True, True), "swapped_no_dropout": (True, False), "no_dropout": (False, False),
+        "base": (False, True),
+        "swapped": (True, True),
+        "swapped_no_dropout": (True, False),
+        "no_dropout": (False, False),
     }
     assert {replace(each, swapped=False, dropout=True) for each in experiments(TINY).values()} == {TINY}
 
