@@ -217,7 +217,6 @@ def test_a_configuration_at_which_keras_would_stop_is_refused(monkeypatch, tmp_p
     assert f"attendus dans {tmp_path / 'keras.json'}, {json.dumps(content)} reçu" in refused.value.written("fr")
 
 
-@pytest.mark.backend
 def test_a_users_keras_json_changes_no_network(tmp_path):
     """The network of the handout, in a child process whose keras.json wants channels first, and other numbers."""
     foreign = {"image_data_format": "channels_first", "floatx": "float64", "epsilon": 1e-3}

@@ -4,6 +4,8 @@ import pytest
 
 from mi204 import models
 
+pytestmark = pytest.mark.backend
+
 
 @pytest.fixture(scope="module")
 def network():

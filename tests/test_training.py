@@ -1,5 +1,4 @@
 import itertools
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from hypothesis import strategies as st
 
 from mi204 import training
 from mi204.errors import DataError, SettingError, StorageError
+
+pytestmark = pytest.mark.backend
 
 EPOCHS = 4
 
@@ -33,15 +34,11 @@ def build(seed=1):
 def train(model, data, folder, **changes):
     """Train on 200 of the images, validate on the others."""
     x, y = data
-    options = {
-        "optimizer": training.build_optimizer(
-            "momentum", 0.01, schedule="cosine", steps=10 * EPOCHS, weight_decay=1e-3
-        ),
-        "batch_size": 20,
-        "epochs": EPOCHS,
-        "seed": 3,
-        **changes,
-    }
+    optimizer = changes.pop("optimizer", None) or training.build_optimizer(
+        "momentum", 0.01, schedule="cosine", steps=10 * EPOCHS, weight_decay=1e-3
+    )
+    model.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["acc"])
+    options = {"batch_size": 20, "epochs": EPOCHS, "seed": 3, **changes}
     return training.fit(model, (x[:200], y[:200]), (x[200:], y[200:]), folder=folder, **options)
 
 
@@ -205,7 +202,52 @@ def test_early_stopping_stops_and_restores_the_best(quadrants, tmp_path):
     assert found == pytest.approx(max(history.metrics["val_acc"]), abs=1e-6)
 
 
+@pytest.mark.parametrize("patience", [None, 1])
+def test_the_final_model_is_kept_as_training_left_it(quadrants, tmp_path, patience):
+    model = build()
+    optimizer = training.build_optimizer("sgd", 2.0)
+    train(model, quadrants, tmp_path, optimizer=optimizer, patience=patience)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.keras", "final.keras", "history.json"]
+    other = build(seed=5)
+    training.load_weights(other, training.final_file(tmp_path))
+    for found, weight in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, weight)
+
+
+def test_a_training_whose_final_model_was_deleted_is_done_again(quadrants, tmp_path):
+    first = train(build(), quadrants, tmp_path)
+    training.final_file(tmp_path).unlink()
+    again = train(build(), quadrants, tmp_path)
+    assert again.metrics == first.metrics
+    assert again.epoch_seconds != first.epoch_seconds
+    assert training.final_file(tmp_path).exists()
+
+
+def test_a_stop_between_the_last_epoch_and_the_final_model_loses_nothing(quadrants, tmp_path, monkeypatch):
+    def stop(folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "final_file", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(build(), quadrants, tmp_path)
+    done = training.read_history(tmp_path)
+    assert done.finished
+    model = build(seed=5)
+    assert train(model, quadrants, tmp_path).epoch_seconds == done.epoch_seconds
+    whole = build()
+    train(whole, quadrants, tmp_path / "whole")
+    for found, weight in zip(model.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, weight)
+
+
 # --- what is refused ---
+
+
+def test_a_model_that_is_not_compiled_is_refused(quadrants, tmp_path):
+    x, y = quadrants
+    with pytest.raises(ValueError, match=r"call model\.compile"):
+        training.fit(build(), (x, y), (x, y), batch_size=20, epochs=1, seed=0, folder=tmp_path)
 
 
 @pytest.mark.parametrize("batch_size", [-1, 0, 201])
@@ -243,11 +285,11 @@ def test_missing_weights_are_refused(tmp_path):
         training.load_weights(build(), tmp_path / "absent.keras")
 
 
-def test_state_of_another_network_is_refused(quadrants, tmp_path):
-    train(build(), quadrants, tmp_path, epochs=1)
-    (tmp_path / "history.json").write_text(
-        json.dumps({**json.loads((tmp_path / "history.json").read_text()), "finished": False})
-    )
+def test_state_of_another_network_is_refused(quadrants, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_Recorder", StopAt)
+    StopAt.step, StopAt.stop = 0, 15
+    with pytest.raises(training.Interrupted):
+        train(build(), quadrants, tmp_path)
     other = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
     with pytest.raises(DataError, match="does not fit"):
         train(other, quadrants, tmp_path)
@@ -337,7 +379,7 @@ WEIGHT = np.array([1.0, -2.0])
     ("name", "schedule", "weight_decay"),
     [
         *itertools.product(["sgd", "momentum", "nesterov", "adam"], ["constant"], [None, 0.3]),
-        ("nesterov", "cosine", 0.3),
+        ("nesterov", "cosine", 0.3), ("adam", "cosine", 0.3),
     ],
 )
 def test_twelve_steps_of_each_optimizer_by_hand(name, schedule, weight_decay):
@@ -369,11 +411,13 @@ def test_training_set_is_measured_whole_and_without_dropout(quadrants, tmp_path)
     model = build()
     model.pop()
     model.add(keras.layers.Dense(4))
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.01), loss=keras.losses.CategoricalCrossentropy(from_logits=True), metrics=["acc"]
+    )
     done = training.fit(
-        model, (x, y), (quadrants[0][260:], quadrants[1][260:]), optimizer=keras.optimizers.SGD(0.01), batch_size=32,
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True), epochs=2, seed=0, folder=tmp_path,
+        model, (x, y), (quadrants[0][260:], quadrants[1][260:]), batch_size=32, epochs=2, seed=0, folder=tmp_path,
         callbacks=[training.TrainingSetMeasures(x, y)],
-    )  # fmt: skip
+    )
     logits = keras.ops.convert_to_numpy(model(x, training=False)).astype(np.float64)
     loss = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(260), y.argmax(axis=1)])
     assert done.metrics["train_loss"][-1] == pytest.approx(loss, rel=1e-5)
