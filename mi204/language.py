@@ -52,7 +52,8 @@ class Vocabulary:
     def fill(self, template: str, values: Mapping[str, Any], language: Language) -> str:
         """Fill ``{name:format}`` of a text with values, numbers written as the language does.
 
-        A ``Word``, or a list of them, is translated; ``{n:#epoch|epochs}`` writes a number and what it counts. Raises KeyError when a value is missing.
+        A ``Word``, or a list of them, is translated; ``{n:#epoch|epochs}`` writes a number and what it counts.
+        Raises KeyError when a value is missing.
         """
         values = {key: self.translated(value, language) for key, value in values.items()}
         return (_French() if language == "fr" else _English()).vformat(template, (), values)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from mi204 import backend, results, training
 from mi204.results import Run, Setting, Trained
 
+LIBRARY = "mi204"
 NO_NUMBER_DEPENDS_ON = {
     f"mi204.{room}"
     for room in ("errors", "language", "packages", "paths", "questions", "results", "settings", "studies", "datasets")
@@ -52,16 +53,20 @@ def code(module: str) -> str:
 
     Rooms on which no number depends do not count, so that editing a text, an answer or a figure changes nothing.
     """
-    trees: dict[str, str] = {}
+    return results.digest({name: _without_docstrings(tree) for name, tree in rooms(module).items()})
+
+
+def rooms(module: str) -> dict[str, ast.Module]:
+    """Give the syntax trees, by name, of a module and of all modules of the library and its own package under it."""
+    trees: dict[str, ast.Module] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
         if name in trees or any(name == room or name.startswith(f"{room}.") for room in NO_NUMBER_DEPENDS_ON):
             continue
-        tree = ast.parse(Path(importlib.util.find_spec(name).origin).read_text(encoding="utf-8"))
-        waiting += _imported(tree, name.split(".")[0])
-        trees[name] = _without_docstrings(tree)
-    return results.digest(trees)
+        trees[name] = ast.parse(Path(importlib.util.find_spec(name).origin).read_text(encoding="utf-8"))
+        waiting += _imported(trees[name], module.split(".")[0])
+    return trees
 
 
 def _imported(tree: ast.Module, own: str) -> Iterable[str]:
@@ -74,7 +79,7 @@ def _imported(tree: ast.Module, own: str) -> Iterable[str]:
         else:
             continue
         for name in names:
-            if name.split(".")[0] in ("mi204", own):
+            if name.split(".")[0] in (LIBRARY, own):
                 # What is imported from a package is a module itself, or something that stands in it.
                 yield name if _is_module(name) else name.rpartition(".")[0]
 

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import keras
 import numpy as np
@@ -20,12 +20,11 @@ from mi204 import backend, metrics, paths
 from mi204.arithmetic import steps_per_epoch
 from mi204.errors import DataError, SettingError
 from mi204.language import Text
+from mi204.settings import OptimizerName, ScheduleName
 
 # Whatever stands in the user's keras.json: a lab's network and numbers must not depend on it.
 backend.use_our_settings()
 
-OptimizerName = Literal["sgd", "momentum", "nesterov", "adam"]
-ScheduleName = Literal["constant", "cosine"]
 Augmentation = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 BATCHES_AT_ONCE = 16
@@ -60,7 +59,7 @@ class Interrupted(KeyboardInterrupt):
             "apprentissage interrompu après l'époque {epoch} sur {epochs}",
             {"epoch": epoch, "epochs": epochs},
         )
-        super().__init__(self.text.en)
+        super().__init__(self.text.written("en"))
 
 
 def build_optimizer(

@@ -1,47 +1,56 @@
 """Questions, the functions that answer them, and how both are written."""
 
-import importlib.util
+import importlib
 import math
+import sys
+from dataclasses import dataclass
 
 import pandas as pd
 import pytest
 
+import labs
 from mi204 import questions
 from mi204.errors import SettingError
-from mi204.language import Word, word
+from mi204.language import Text, Vocabulary, Word, word
 from mi204.questions import Answer, Question
-from mi204.results import Results
 
-RESULTS = Results("toy", {}, "numbers", "sample", {}, values={"n_images": 12_345, "accuracy": 0.425})
+
+@dataclass
+class Measured:
+    n_images: int = 12_345
+    accuracy: float = 0.425
+
+
 CODE = """
 from mi204.language import Word
 from mi204.questions import Answer, answers
 
 
-@answers("2.1", needs=("course", "deep"))
-def size(results):
-    return Answer({"n": results.values["n_images"], "stage": Word("early_stopping")})
+@answers("2.1")
+def size(measured):
+    return Answer({"n": measured.n_images, "stage": Word("early_end"), "both": [Word("validation"), Word("early_end")]})
 
 
 @answers("1.2")
-def accuracy(results):
-    accuracy = results.values["accuracy"]
-    return Answer({"accuracy": accuracy}, texts=("good",) if accuracy > 0.5 else ("answer",))
+def accuracy(measured):
+    accuracy = measured.accuracy
+    return Answer({"accuracy": accuracy}, texts=("good", "too_small") if accuracy > 0.5 else ("answer",))
 
 
-def helper(results):
+def helper(measured):
     return None
 """
 TEXTS = """
 [[question]]
 number = "2.1"
+needs = ["course", "deep"]
 en = "How many images?"
 fr = "Combien d'images ?"
 [question.answer]
 en = '''
-There are {n:,}, with {stage}.'''
+There are {n:#image|images}, with {stage} ({both}).'''
 fr = '''
-Il y en a {n:,}, avec {stage}.
+Il y a {n:#image|images}, avec {stage} ({both}).
 '''
 
 [[question]]
@@ -54,50 +63,65 @@ fr = "Peu : {accuracy:.1%}."
 [question.good]
 en = "Good: {accuracy:.2f}."
 fr = "Bien : {accuracy:.2f}."
+
+[words.early_end]
+en = "an early end"
+fr = "une fin précoce"
 """
 
 
 @pytest.fixture
-def lab(tmp_path):
-    """Give a function that builds a lab from its code and its questions."""
+def lab(tmp_path, monkeypatch):
+    """Give a function that builds the lab ``toy`` from its code and its questions, beside the real ones."""
+    monkeypatch.setattr(labs, "__path__", [*labs.__path__, str(tmp_path)])
+
+    def forget():
+        for module in [name for name in sys.modules if name.startswith("labs.toy")]:
+            del sys.modules[module]
+        questions._content.cache_clear()
+        questions.vocabulary.cache_clear()
 
     def build(code=CODE, texts=TEXTS):
-        (tmp_path / "questions").mkdir()
-        (tmp_path / "questions" / "toy.toml").write_text(texts, encoding="utf-8")
-        (tmp_path / "toy.py").write_text(code, encoding="utf-8")
-        spec = importlib.util.spec_from_file_location("labs.toy", tmp_path / "toy.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
+        (tmp_path / "toy").mkdir()
+        (tmp_path / "toy" / "__init__.py").write_text("")
+        (tmp_path / "toy" / "questions.toml").write_text(texts, encoding="utf-8")
+        (tmp_path / "toy" / "answers.py").write_text(code, encoding="utf-8")
+        importlib.invalidate_caches()
+        return "toy"
 
-    return build
+    forget()
+    yield build
+    forget()
 
 
 def test_each_question_finds_its_function(lab):
-    module = lab()
-    found = questions.of_lab(module)
+    found = questions.of_lab(lab())
     assert list(found) == ["2.1", "1.2"]  # the order of the handout
-    assert [found[number].function for number in found] == [module.size, module.accuracy]
+    assert [found[number].function.__name__ for number in found] == ["size", "accuracy"]
     assert [question.number for question in found.values()] == ["2.1", "1.2"]
     assert [question.needs for question in found.values()] == [("course", "deep"), ()]
     assert set(found["1.2"].answers) == {"answer", "good"}
     assert found["2.1"].text == {"en": "How many images?", "fr": "Combien d'images ?"}
 
 
-def test_a_lab_run_as_a_program_finds_its_questions(lab):
-    module = lab()
-    module.__name__ = "__main__"
-    assert list(questions.of_lab(module)) == ["2.1", "1.2"]
+def test_what_is_needed_is_read_without_the_answers(lab):
+    name = lab(code="raise ImportError")
+    assert questions.needed(name) == {"course", "deep"}
+    assert questions.needed(name, ("1.2",)) == set()
+    assert questions.needed(name, ("1.2", "2.1")) == {"course", "deep"}
+    with pytest.raises(SettingError, match=r"among 2\.1, 1\.2, received 9\.9, 8: choose") as error:
+        questions.needed(name, ("2.1", "9.9", "8"))
+    assert "parmi 2.1, 1.2, 9.9, 8 reçu" in error.value.written("fr")
 
 
 def test_a_question_without_function_is_a_bug(lab):
-    with pytest.raises(ValueError, match=r"toy\.toml.*'1\.2'"):
+    with pytest.raises(ValueError, match=r"toy.questions\.toml.*'1\.2'"):
         questions.of_lab(lab(code=CODE.replace('@answers("1.2")', "")))
 
 
 def test_a_function_without_question_is_a_bug(lab):
     with pytest.raises(ValueError, match=r"functions for .*'3\.9'"):
-        questions.of_lab(lab(code=CODE + '\n@answers("3.9")\ndef more(results):\n    return Answer()\n'))
+        questions.of_lab(lab(code=CODE + '\n@answers("3.9")\ndef more(measured):\n    return Answer()\n'))
 
 
 def test_two_questions_of_one_number_are_a_bug(lab):
@@ -107,17 +131,24 @@ def test_two_questions_of_one_number_are_a_bug(lab):
 
 def test_two_functions_of_one_number_are_a_bug(lab):
     with pytest.raises(ValueError, match=r"2\.1"):
-        questions.of_lab(lab(code=CODE + '\n@answers("2.1")\ndef more(results):\n    return Answer()\n'))
+        questions.of_lab(lab(code=CODE + '\n@answers("2.1")\ndef more(measured):\n    return Answer()\n'))
 
 
 def test_an_answer_in_each_language(lab):
     question = questions.of_lab(lab())["2.1"]
-    stage = {language: word("early_stopping", language) for language in ("en", "fr")}
-    assert stage["en"] != stage["fr"]
-    english = f"## 2.1 How many images?\n\nThere are 12,345, with {stage['en']}.\n"
-    french = f"## 2.1 Combien d'images ?\n\nIl y en a 12\u202f345, avec {stage['fr']}.\n"
-    assert question.render(RESULTS, "en") == english
-    assert question.render(RESULTS, "fr") == french
+    english = "## 2.1 How many images?\n\nThere are 12,345 images, with an early end (validation, an early end).\n"
+    french = (
+        "## 2.1 Combien d'images ?\n\nIl y a 12\u202f345 images, avec une fin précoce (validation, une fin précoce).\n"
+    )
+    assert question.render(Measured(), "en") == english
+    assert question.render(Measured(), "fr") == french
+    assert "There are 1 image, with" in question.render(Measured(n_images=1), "en")
+
+
+def test_a_text_that_all_labs_share(lab):
+    question = questions.of_lab(lab())["1.2"]
+    assert word("too_small", "fr") in question.render(Measured(accuracy=0.9), "fr")
+    assert word("too_small", "fr") not in question.render(Measured(accuracy=0.4), "fr")
 
 
 @pytest.mark.parametrize(
@@ -131,21 +162,20 @@ def test_an_answer_in_each_language(lab):
 )
 def test_the_text_depends_on_what_was_measured(lab, accuracy, language, text):
     question = questions.of_lab(lab())["1.2"]
-    rendered = question.render(Results("toy", {}, "numbers", "sample", {}, values={"accuracy": accuracy}), language)
-    assert rendered.endswith(f"\n\n{text}\n")
+    assert question.render(Measured(accuracy=accuracy), language).split("\n\n")[1].strip() == text
 
 
 def test_a_missing_value_is_a_bug(lab):
     question = questions.of_lab(lab(code=CODE.replace('"n":', '"m":')))["2.1"]
     with pytest.raises(KeyError, match="n"):
-        question.render(RESULTS, "en")
+        question.render(Measured(), "en")
 
 
 def table_of(answer_table, language):
     """Render a question that answers with a table; give its cells by line."""
     text = {"en": "text", "fr": "texte"}
-    question = Question("1", text, {"answer": text}, lambda results: Answer(table=answer_table), ())
-    lines = question.render(RESULTS, language).rstrip("\n").split("\n\n")[2].splitlines()
+    question = Question("1", text, {"answer": text}, (), lambda measured: Answer(table=answer_table), Vocabulary())
+    lines = question.render(Measured(), language).rstrip("\n").split("\n\n")[2].splitlines()
     assert len({len(line) for line in lines}) == 1  # aligned
     assert set(lines[1]) == {"|", " ", "-"}
     return [[cell.strip(" ") for cell in line.strip("|").split("|")] for line in (lines[0], *lines[2:])]
@@ -153,7 +183,7 @@ def table_of(answer_table, language):
 
 TABLE = pd.DataFrame(
     {
-        "setting": [Word("early_stopping"), "0.5", "SGD"],
+        "setting": [Word("validation"), "0.5", Text("two", "deux")],
         "n_seeds": [1234, 2, 3],
         "test_accuracy": [(0.51234, 0.0234), (0.5, math.nan), (1234.5, 12.3)],
         "loss": [1.23456, 123456.7, -0.5],
@@ -165,9 +195,9 @@ def test_a_table_in_english():
     header = [word(column, "en") for column in TABLE.columns]
     assert table_of(TABLE, "en") == [
         header,
-        [word("early_stopping", "en"), "1,234", "0.5123 ± 0.023", "1.235"],
+        [word("validation", "en"), "1,234", "0.5123 ± 0.023", "1.235"],
         ["0.5", "2", "0.5", "123,457"],
-        ["SGD", "3", "1,234 ± 12", "-0.5"],
+        ["two", "3", "1,234 ± 12", "-0.5"],
     ]
 
 
@@ -175,9 +205,9 @@ def test_a_table_in_french():
     header = [word(column, "fr") for column in TABLE.columns]
     assert table_of(TABLE, "fr") == [
         header,
-        [word("early_stopping", "fr"), "1\u202f234", "0,5123 ± 0,023", "1,235"],
+        [word("validation", "fr"), "1\u202f234", "0,5123 ± 0,023", "1,235"],
         ["0.5", "2", "0,5", "123\u202f457"],
-        ["SGD", "3", "1\u202f234 ± 12", "-0,5"],
+        ["deux", "3", "1\u202f234 ± 12", "-0,5"],
     ]
 
 
@@ -190,8 +220,5 @@ def test_a_table_without_a_translated_column_is_a_bug():
         table_of(pd.DataFrame({"no such column": [1]}), "en")
 
 
-def test_questions_are_chosen_by_number(lab):
-    found = questions.of_lab(lab())
-    assert questions.choose(found, ("1.2", "2.1")) == [found["1.2"], found["2.1"]]
-    with pytest.raises(SettingError, match=r"among 2\.1, 1\.2, received 9\.9, 8: choose"):
-        questions.choose(found, ("2.1", "9.9", "8"))
+def test_a_number_that_there_is_not():
+    assert table_of(pd.DataFrame({"loss": [math.nan], "test_accuracy": [(math.nan, 0.1)]}), "en")[1][0] == "–"

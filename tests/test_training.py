@@ -411,9 +411,8 @@ def test_training_set_is_measured_whole_and_without_dropout(quadrants, tmp_path)
     model = build()
     model.pop()
     model.add(keras.layers.Dense(4))
-    model.compile(
-        optimizer=keras.optimizers.SGD(0.01), loss=keras.losses.CategoricalCrossentropy(from_logits=True), metrics=["acc"]
-    )
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.SGD(0.01), loss=loss, metrics=["acc"])
     done = training.fit(
         model, (x, y), (quadrants[0][260:], quadrants[1][260:]), batch_size=32, epochs=2, seed=0, folder=tmp_path,
         callbacks=[training.TrainingSetMeasures(x, y)],
