@@ -10,6 +10,10 @@ from mi204.language import Language
 
 Preset = Literal["quick", "course", "full"]
 """Size of a lab's run: a minute, what the handout asks, everything."""
+OptimizerName = Literal["sgd", "momentum", "nesterov", "adam"]
+"""SGD, SGD with momentum or with Nesterov's variant of it, Adam."""
+ScheduleName = Literal["constant", "cosine"]
+"""Learning rate over time."""
 
 
 @dataclass(frozen=True, kw_only=True)
