@@ -80,15 +80,18 @@ def run_lab(lab: str, arguments: Sequence[str]) -> None:
     before = {path.parent.name for path in folder.glob("runs/*/run.json")}
     measured = science.run(config, data, folder / "runs", progress=True)
     kept = results.keep(measured, _part(lab, "config").PRESETS[config.preset], folder)
-    figures = _part(lab, "figures").figures(kept.measured, config.language)
+    drawing = _part(lab, "figures")
+    figures = drawing.figures(kept.measured, config.language)
     written = results.save_figures(figures, kept.folder / config.language)
+    files = drawing.files(kept.measured, kept.folder) if hasattr(drawing, "files") else []
     drawn = [_plot_model(network, kept.folder) for network in networks]
     chosen = [each for each in questions.of_lab(lab).values() if each.number in (config.questions or (each.number,))]
     print_answers(lab, kept.measured, chosen, config.language)
     if not all(drawn):
         print(word("dot_missing", config.language))
-    reused = {run.key for run in measured.runs} & before
-    print_kept(lab, kept, len({run.key for run in measured.runs} - before), len(reused), config.language)
+    keys = {run.key for run in measured.runs}
+    print_kept(lab, kept, chosen, len(keys - before), len(keys & before), config.language)
+    print_paths(files, config.language)
     print_paths(written, config.language)
 
 
@@ -138,14 +141,17 @@ def print_answers(lab: str, measured: Measured, chosen: Sequence[Question], lang
         print(word("not_run", language), f"python -m labs.{lab}{size} --questions {' '.join(missing)}\n")
 
 
-def print_kept(lab: str, kept: Kept, n_trained: int, n_reused: int, language: Language) -> None:
-    """Say which trainings were reused, what earlier runs had measured and is kept, and where."""
+def print_kept(
+    lab: str, kept: Kept, chosen: Sequence[Question], n_trained: int, n_reused: int, language: Language
+) -> None:
+    """Say which trainings were reused, which other questions what is kept answers, and what was moved."""
     if n_reused:
         text = fill(word("trainings_reused", language), {"n_trained": n_trained, "n_reused": n_reused}, language)
         print(f"{word('trainings', language).capitalize()}: {text}")
-    numbers = [each.number for each in questions.of_lab(lab).values() if kept.earlier & set(each.needs)]
-    answerable = {each.number for each in questions.of_lab(lab).values() if set(each.needs) <= kept.measured.studies}
-    numbers = [number for number in numbers if number in answerable]
+    numbers = [
+        each.number for each in questions.of_lab(lab).values()
+        if set(each.needs) <= kept.measured.studies and each not in chosen
+    ]
     if numbers:
         values = {"numbers": ", ".join(numbers), "command": f"python -m mi204 answers {lab}"}
         print(fill(word("answers_kept", language), values, language))

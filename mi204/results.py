@@ -252,8 +252,6 @@ class Kept:
     """The record as it is read back: this run, and what earlier runs with the same settings had measured."""
     folder: Path
     """Its folder."""
-    earlier: set[str]
-    """Studies that an earlier run with the same settings had measured and this one did not."""
     moved: Path | None
     """Where the record that stood there was moved, because its code, data or versions were others."""
 
@@ -274,7 +272,7 @@ def keep(measured: Record, default: Any, folder: Path) -> Kept:
             earlier, moved = None, _moved_aside(target)
     merged = measured if earlier is None else _merged(earlier, measured)
     save(merged, target)
-    return Kept(load(type(measured), target), target, (earlier or measured).studies - measured.studies, moved)
+    return Kept(load(type(measured), target), target, moved)
 
 
 def records(folder: Path) -> list[Path]:

@@ -1,112 +1,130 @@
-"""Every lab has the one shape, answers every question in both languages, and can be redrawn without training."""
+"""Every lab has the one shape: the same files, settings that explain themselves, texts in both languages."""
 
 import importlib
-import os
 import re
+import string
 import subprocess
 import sys
-from dataclasses import fields, is_dataclass, replace
+import tomllib
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from mi204 import cli, questions, results
+from mi204.settings import LabConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 LABS = cli.labs()
+MOST_LINES = {"audio_mnist": 450}
 
 
-@pytest.fixture(scope="session", params=LABS)
-def lab(request):
-    return importlib.import_module(f"labs.{request.param}")
+def part(lab, name):
+    return importlib.import_module(f"labs.{lab}.{name}")
 
 
-@pytest.fixture(scope="session")
-def sample(lab):
-    """The lab's procedural data, made once."""
-    return lab.load_data(replace(lab.PRESETS["quick"], data="sample"))
+def texts(lab):
+    """Give every text of a lab, by where it stands: both languages of each."""
+    content = tomllib.loads((ROOT / "labs" / lab / "questions.toml").read_text(encoding="utf-8"))
+    for question in content["question"]:
+        yield f"{question['number']} question", {key: question[key] for key in ("en", "fr")}
+        yield from ((f"{question['number']} {key}", text) for key, text in question.items() if isinstance(text, dict))
+    yield from content["words"].items()
 
 
-@pytest.fixture(scope="session")
-def quick(lab, sample, tmp_path_factory):
-    """The results of a lab's quick preset on its sample, saved and read again."""
-    config = replace(lab.PRESETS["quick"], data="sample")
-    folder = tmp_path_factory.mktemp("results") / lab.__name__.rsplit(".", 1)[-1]
-    lab.run(config, sample).save(folder)
-    return results.load(folder)
+def test_labs_are_found_by_name():
+    assert {"audio_mnist", "cifar_cnn", "fashion_trainer", "mnist_losses"} <= set(LABS)
 
 
-def test_shape(lab):
-    assert is_dataclass(lab.Config)
-    assert lab.Config.__dataclass_params__.frozen
-    assert set(lab.PRESETS) == {"quick", "course", "full"}
-    assert lab.PRESETS["course"] == lab.Config()
-    for name in ("load_data", "build_model", "run", "figures", "main"):
-        assert callable(getattr(lab, name))
+@pytest.mark.parametrize("lab", LABS)
+def test_the_folder_has_the_same_files(lab):
+    names = {path.name for path in (ROOT / "labs" / lab).iterdir() if path.name != "__pycache__"}
+    modules = ("__init__", "__main__", "answers", "config", "figures", "lab", "measured")
+    assert names == {"questions.toml", *(f"{module}.py" for module in modules)}
+    lines = len((ROOT / "labs" / lab / "lab.py").read_text(encoding="utf-8").splitlines())
+    assert lines <= MOST_LINES.get(lab, 400)
 
 
-def test_every_setting_has_a_help_text(lab):
-    finished = subprocess.run(
-        [sys.executable, "-m", lab.__name__, "--help"], capture_output=True, text=True, cwd=ROOT, check=True
+@pytest.mark.parametrize("lab", LABS)
+def test_settings_are_frozen_and_known(lab):
+    config = part(lab, "config")
+    assert issubclass(config.Config, LabConfig)
+    assert set(config.PRESETS) == {"quick", "course", "full"}
+    assert config.PRESETS["course"] == config.Config()
+    for kind in (config.Config, config.Recipe, part(lab, "measured").Measured):
+        assert is_dataclass(kind)
+        assert kind.__dataclass_params__.frozen
+    assert issubclass(part(lab, "measured").Measured, results.Measured)
+    for name, preset in config.PRESETS.items():
+        assert preset.preset == name
+        assert isinstance(hash(preset.recipe), int)
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_every_field_that_was_measured_says_what_it_is(lab):
+    """A text under each field, with its shape or unit."""
+    source = (ROOT / "labs" / lab / "measured.py").read_text(encoding="utf-8")
+    described = re.findall(r'^    (\w+): .+\n    """', source, re.MULTILINE)
+    every = re.findall(r"^    (\w+): ", source, re.MULTILINE)
+    assert set(every) - set(described) <= {"config"}
+
+
+def test_answers_and_figures_need_no_backend():
+    program = (
+        "import sys\n"
+        "from importlib import import_module\n"
+        f"for lab in {LABS!r}:\n"
+        "    for part in ('config', 'measured', 'answers', 'figures'):\n"
+        "        import_module(f'labs.{lab}.{part}')\n"
+        "import mi204.cli\n"
+        "print(sorted({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
     )
-    for field in fields(lab.Config):
-        if "Suppress" in str(field.type):
-            continue
-        option = f"--{field.name.replace('_', '-')}"
-        text = re.split(rf"\s{option}\b", finished.stdout, maxsplit=1)[1].split("\n │ --")[0]
-        assert len(re.sub(r"[^A-Za-z]", "", text)) > 20, option
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert finished.stdout.strip() == "[]"
 
 
-def test_every_question_is_answered_in_both_languages(lab, quick):
+@pytest.mark.parametrize("lab", LABS)
+def test_every_question_has_its_function_and_both_languages(lab):
     asked = questions.of_lab(lab)
     assert asked
     for question in asked.values():
-        texts = {language: question.render(quick, language) for language in ("en", "fr")}
-        assert texts["en"] != texts["fr"], question.number
-        for text in texts.values():
-            assert len(text) > 200, question.number
-            assert "nan" not in text.lower().split(), question.number
+        assert question.text["en"] != question.text["fr"]
+        assert question.answers
 
 
-def test_figures_exist_in_both_languages_for_what_was_run(lab, quick):
-    drawn = {language: lab.figures(quick, language) for language in ("en", "fr")}
-    assert list(drawn["en"]) == list(drawn["fr"])
-    for name, figure in drawn["fr"].items():
-        assert isinstance(figure, Figure)
-        assert re.match(r"\d+(\.\d+)?_\w+$", name), name
+@pytest.mark.parametrize("lab", LABS)
+def test_both_languages_tell_the_same_numbers(lab):
+    for place, text in texts(lab):
+        assert set(text) == {"en", "fr"}, place
+        filled = {
+            language: {name for _, name, _, _ in string.Formatter().parse(each) if name}
+            for language, each in text.items()
+        }
+        assert filled["en"] == filled["fr"], place
 
 
-def test_figures_are_the_same_bytes_twice(lab, quick, tmp_path):
-    name = min(lab.figures(quick, "en"))
-    for folder in ("a", "b"):
-        results.save_figures({name: lab.figures(quick, "en")[name]}, tmp_path / folder)
-    for path in (tmp_path / "a").iterdir():
-        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+@pytest.mark.parametrize("lab", LABS)
+def test_what_is_counted_is_not_written_with_a_plural_alone(lab):
+    """``{epochs} epochs`` would say "1 epochs": ``{epochs:#epoch|epochs}``."""
+    for place, text in texts(lab):
+        found = re.search(r"\{\w+(:,)?\} (epochs|seeds|époques|graines)\b", text["en"] + text["fr"])
+        assert not found, (place, found)
 
 
-def test_running_again_gives_the_same_numbers(lab, quick, sample, tmp_path):
-    """Repeatable on one backend, and remembered: the second of two runs in one folder trains nothing."""
-    config = replace(lab.PRESETS["quick"], data="sample", questions=tuple(questions.of_lab(lab))[-1:])
-    first = lab.run(config, sample, tmp_path)
-    second = lab.run(config, sample, tmp_path)
-    assert [run.epoch_seconds for run in first.runs] == [run.epoch_seconds for run in second.runs]
-    by_name = {(run.study, run.setting, run.seed): run for run in quick.runs}
-    for run in first.runs:
-        assert run.history == by_name[run.study, run.setting, run.seed].history
-    for name, array in first.arrays.items():
-        np.testing.assert_array_equal(array, second.arrays[name], err_msg=name)
-
-
-def test_answers_and_figures_from_the_command_line(lab, quick, tmp_path):
-    name = lab.__name__.rsplit(".", 1)[-1]
-    quick.save(tmp_path / name)
-    environment = {**os.environ, "MI204_FIGURES": str(tmp_path)}
-    for command in ("answers", "figures"):
-        finished = subprocess.run(
-            [sys.executable, "-m", "mi204", command, name, "--language", "fr"],
-            capture_output=True, text=True, cwd=ROOT, env=environment,
-        )
-        assert finished.returncode == 0, finished.stderr
-    assert len(list((tmp_path / name).glob("*.png"))) == len(lab.figures(quick, "fr"))
+@pytest.mark.parametrize("lab", LABS)
+def test_help_explains_every_setting_the_handouts_first(lab, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as stop:
+        cli.parse(lab, ["--help"])
+    assert stop.value.code == 0
+    help_text = capsys.readouterr().out
+    assert f"python -m labs.{lab}" in help_text
+    assert help_text.index("handout options") < help_text.index("lab options")
+    config = part(lab, "config")
+    for kind in (config.Recipe, config.Config):
+        for field in fields(kind):
+            if "Suppress" in str(field.type):
+                continue
+            option = f"--{field.name.replace('_', '-')}"
+            text = re.split(rf"\s{option}\b", help_text, maxsplit=1)[1].split("\n │ --")[0]
+            assert len(re.sub(r"[^A-Za-z]", "", text)) > 20, option

@@ -265,7 +265,6 @@ def test_a_run_with_the_same_settings_adds(tmp_path):
     ]
     assert (second.measured.texts, second.measured.noise) == (["first"], 1.0)
     assert second.measured.maps.kind == "last"
-    assert (first.earlier, second.earlier) == (set(), {"depth"})
     assert second.moved is None
     assert results.load(Measured, second.folder) == second.measured
 
