@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import confusion_matrix
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mi204.datasets import fashion_mnist, samples
+from mi204.datasets import _drawings, fashion_mnist, samples
 
 DRAWN = {"scenes": samples.scenes, "garments": samples.garments, "digits": samples.digits}
 GARMENTS = fashion_mnist.CLASSES
@@ -85,6 +86,37 @@ def test_is_the_same_every_time_whatever_was_drawn_before(each, request):
 def test_no_image_comes_twice(each):
     images = np.concatenate([each.train.images, each.test.images])
     assert len({image.tobytes() for image in images}) == len(images)
+
+
+def test_no_two_drawings_of_a_class_are_the_same():
+    for label in range(10):
+        assert len({samples._object(label, variant).tobytes() for variant in range(samples.VARIANTS)}) == 48
+
+
+def test_shapes_are_filled_inside_and_nothing_is_outside():
+    shapes = (
+        _drawings._polygon((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)),
+        _drawings._ellipse(0, 0, 0.5, 0.5),
+        _drawings._line(0.5, (-0.1, 0), (0.1, 0)),
+    )
+    for shape in shapes:
+        picture = _drawings.picture(iter([(_drawings.SECOND, shape)]))
+        paints = np.stack([(picture >> (8 * paint)) & 255 for paint in range(4)])
+        assert paints[:, 32, 32].tolist() == [0, 208, 46, 0], "18 % of a paint is shade in the middle"
+        assert (paints.sum(axis=0)[24:40, 24:40] >= 254).all()
+        assert paints[:, :12].sum() == paints[:, 52:].sum() == 0
+        assert paints[..., :8].sum() == paints[..., 56:].sum() == 0
+
+
+def test_windows_leave_nothing_of_a_drawing_out(monkeypatch):
+    def pictures():
+        rng = np.random.default_rng(5)
+        draws = [*_drawings.DRAWINGS, *5 * [_drawings.clutter]]
+        return np.stack([_drawings.picture(draw(rng)) for draw in draws for _ in range(4)])
+
+    drawn = pictures()
+    monkeypatch.setattr(_drawings, "_window", lambda *bounds: (slice(None), slice(None)))
+    np.testing.assert_array_equal(drawn, pictures())
 
 
 def test_objects_are_neither_lost_nor_everything(scenes):
@@ -247,6 +279,14 @@ def test_masks_of_digits_are_the_pixels_that_the_pen_covers_by_half(digits):
     assert images[masks].min() >= 104
     assert images[~masks].max() <= 127
     assert masks.any(axis=(1, 2)).all()
+
+
+def test_digits_have_the_holes_of_their_shape(digits):
+    """All but the 4, which is written open and closed."""
+    paper = np.pad(digits.test.images[..., 0] < 100, ((0, 0), (1, 1), (1, 1)), constant_values=True)
+    holes = np.array([ndimage.label(image)[1] - 1 for image in paper])
+    for digit, expected in {0: 1, 1: 0, 2: 0, 3: 0, 5: 0, 6: 1, 7: 0, 8: 2, 9: 1}.items():
+        assert np.mean(holes[digits.test.labels == digit] == expected) > 0.5, digit
 
 
 def test_brightness_does_not_give_the_digit_away(digits):
