@@ -63,7 +63,7 @@ def split(recipe: Recipe, data: ImageDataset) -> dict[str, tuple[np.ndarray, np.
 # %% active="ipynb"
 # %matplotlib inline
 # from labs.mnist_losses.config import PRESETS
-# from mi204 import plots
+# from mi204 import metrics, plots
 #
 # config = PRESETS["quick"]  # PRESETS["course"] for the handout's sizes
 # data = load_data(config)
@@ -146,7 +146,8 @@ def train(recipe: Recipe, data: ImageDataset, folder: Path, on_epoch: Callable[[
 # %% active="ipynb"
 # with paths.given_or_temporary(None) as folder:
 #     trained = train(config.recipe, data, folder)
-# trained.history
+# shown["title"] = "Losses of a short training"
+# plots.train_and_test_losses([trained], best_epoch=metrics.best_epoch(trained.history["test_loss"]), **shown)
 
 # %% [markdown]
 # ## Experiments
