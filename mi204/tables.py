@@ -1,13 +1,11 @@
 """Tables of runs: one row per setting, mean and standard deviation over the seeds."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mi204 import metrics
-from mi204.language import Word
 from mi204.results import Run
 
 
@@ -32,56 +30,18 @@ def mean_log(runs: list[Run], name: str) -> np.ndarray:
 def comparison(runs: list[Run], **columns: Callable[[Run], float]) -> pd.DataFrame:
     """Tabulate values of runs by setting, as (mean, sd) over the seeds; the keywords name the columns."""
     counts = by_setting(runs, lambda run: run.seed)
-    table = pd.DataFrame({"setting": list(counts), "n_seeds": [len(seeds) for seeds in counts.values()]})
+    # As objects: where pyarrow is installed, pandas' own type of text would make plain text of a Word.
+    table = pd.DataFrame(
+        {"setting": list(counts), "n_seeds": [len(seeds) for seeds in counts.values()]}, dtype=object
+    )
     for name, value in columns.items():
         table[name] = [metrics.mean_and_sd(values) for values in by_setting(runs, value).values()]
     return table
 
 
-def summary(runs: list[Run]) -> pd.DataFrame:
-    """Tabulate by study the time, mean and sd over the epochs, and the accuracies, mean and sd over the seeds."""
-    rows = []
-    for study in dict.fromkeys(run.study for run in runs):
-        same = [run for run in runs if run.study == study]
-        row = {
-            "study": Word(study),
-            "n_seeds": len(same),
-            "epochs": len(same[0].epoch_seconds),
-            "epoch_seconds": metrics.mean_and_sd([seconds for run in same for seconds in _steady_seconds(run)]),
-        }
-        for subset in ("train", "validation", "test"):
-            row[f"{subset}_accuracy"] = metrics.mean_and_sd([run.measures[f"{subset}_acc"] for run in same])
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def hyperparameters(config: dict[str, Any], natures: dict[str, tuple[str, ...]]) -> pd.DataFrame:
-    """Tabulate settings of ``config`` by nature, with their value and influence (the word ``influence_<name>``)."""
-    return pd.DataFrame(
-        {
-            "hyperparameter": name,
-            "value": _shown(config[name]),
-            "nature": Word(nature),
-            "influence": Word(f"influence_{name}"),
-        }
-        for nature, names in natures.items()
-        for name in names
-    )
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "-"
-    return "-" if value is None else str(value)
-
-
 def epoch_seconds(run: Run) -> float:
     """Give the mean time of an epoch; the first one, which compiles, does not count unless it is the only one."""
-    return float(np.mean(_steady_seconds(run)))
-
-
-def _steady_seconds(run: Run) -> list[float]:
-    return run.epoch_seconds[1:] or run.epoch_seconds
+    return float(np.mean(run.epoch_seconds[1:] or run.epoch_seconds))
 
 
 def step_milliseconds(run: Run) -> float:

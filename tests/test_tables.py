@@ -55,29 +55,9 @@ def test_comparison_has_one_row_per_setting():
     assert table["epoch"][0] == (2, 0)
 
 
-def test_hyperparameters_by_nature():
-    config = {"filters": (8, 16), "dropout": 0.0, "patience": None, "residual": (), "epochs": 20}
-    natures = {"nature_architecture": ("filters", "residual"), "nature_regularisation": ("dropout", "patience")}
-    table = tables.hyperparameters(config, natures)
-    assert table["hyperparameter"].tolist() == ["filters", "residual", "dropout", "patience"]
-    assert table["value"].tolist() == ["8, 16", "-", "0.0", "-"]
-    assert table["nature"].tolist() == ["nature_architecture"] * 2 + ["nature_regularisation"] * 2
-    assert table["influence"].tolist() == [f"influence_{name}" for name in table["hyperparameter"]]
-    assert all(isinstance(cell, Word) for name in ("nature", "influence") for cell in table[name])
-
-
 def test_the_first_epoch_which_compiles_is_not_timed():
     assert tables.epoch_seconds(run("32")) == 1.5
     assert tables.epoch_seconds(run("32", epoch_seconds=[9.0])) == 9.0
-
-
-def test_summary_times_the_same_epochs():
-    accuracies = {"train_acc": 0.9, "validation_acc": 0.6}
-    table = tables.summary([run("", seed, test_acc=seed / 2, **accuracies) for seed in (0, 1)])
-    assert table["study"].tolist() == ["a_study"]
-    assert (table["n_seeds"][0], table["epochs"][0]) == (2, 3)
-    assert table["epoch_seconds"][0] == (1.5, pytest.approx(math.sqrt(1 / 3)))
-    assert table["test_accuracy"][0] == (0.25, pytest.approx(math.sqrt(1 / 8)))
 
 
 def test_step_milliseconds():
