@@ -17,6 +17,7 @@ from mi204.settings import LabConfig
 ROOT = Path(__file__).resolve().parents[1]
 LABS = cli.labs()
 MOST_LINES = {"audio_mnist": 450}
+MORE_MODULES = {"audio_mnist": ("description", "pairs")}
 
 
 def part(lab, name):
@@ -40,7 +41,7 @@ def test_labs_are_found_by_name():
 def test_the_folder_has_the_same_files(lab):
     names = {path.name for path in (ROOT / "labs" / lab).iterdir() if path.name != "__pycache__"}
     modules = ("__init__", "__main__", "answers", "config", "figures", "lab", "measured")
-    assert names == {"questions.toml", *(f"{module}.py" for module in modules)}
+    assert names == {"questions.toml", *(f"{module}.py" for module in (*modules, *MORE_MODULES.get(lab, ())))}
     lines = len((ROOT / "labs" / lab / "lab.py").read_text(encoding="utf-8").splitlines())
     assert lines <= MOST_LINES.get(lab, 400)
 
@@ -128,3 +129,10 @@ def test_help_explains_every_setting_the_handouts_first(lab, capsys, monkeypatch
             option = f"--{field.name.replace('_', '-')}"
             text = re.split(rf"\s{option}\b", help_text, maxsplit=1)[1].split("\n │ --")[0]
             assert len(re.sub(r"[^A-Za-z]", "", text)) > 20, option
+
+
+def test_the_readme_says_how_many_questions_the_first_command_answers():
+    said = re.search(r"answers (\d+) of the (\d+) questions", (ROOT / "README.md").read_text(encoding="utf-8"))
+    asked = questions.of_lab("cifar_cnn").values()
+    answered = [each for each in asked if set(each.needs) <= {"course", "resumed"}]
+    assert [int(number) for number in said.groups()] == [len(answered), len(asked)]

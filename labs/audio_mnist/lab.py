@@ -18,7 +18,7 @@ import pandas as pd
 from keras import layers
 
 from labs.audio_mnist import description, pairs
-from labs.audio_mnist.config import N_CLASSES, SIDE, Config, Recipe, experiments
+from labs.audio_mnist.config import N_CLASSES, SIDE, Config, Recipe, experiments, ours
 from labs.audio_mnist.measured import Measured, Split
 from mi204 import (
     arithmetic,
@@ -135,7 +135,7 @@ class Material:
 # config = PRESETS["quick"]  # PRESETS["course"] for the handout's sizes
 # data = load_data(config)
 # twelve = slice(None, None, len(data.spoken.files) // 11)
-# words = Material(*data, Path()).images(experiments(config, config.recipe, ["-"])["ours"]["-"])[twelve, ::-1]
+# words = Material(*data, Path()).images(ours(config, config.recipe, "anyone"))[twelve, ::-1]
 # shown = {"title": "Twelve words, low frequencies at the bottom", "footer": data.spoken.name, "language": "en"}
 # plots.examples(np.uint8(255 * (1 - words / audio.SILENCE)), list(data.spoken.files[twelve]), **shown)
 
@@ -211,10 +211,9 @@ def _reader(x):
 def networks(config: Config) -> list[keras.Model]:
     """Give the networks to summarise before training: the course's and ours, where they are needed."""
     needed = questions.needed("audio_mnist", config.questions)
-    recipes = experiments(config, config.recipe, ["-"])
-    shown = [recipes["random"]] if needed & {"random", "speakers", "split"} else []
-    shown += [recipes["ours"]] if "ours" in needed else []
-    return [build_model(recipe) for each in shown for recipe in each.values()]
+    recipes = [config.recipe] if needed & {"random", "speakers", "split"} else []
+    recipes += [ours(config, config.recipe, "anyone")] if "ours" in needed else []
+    return [build_model(recipe) for recipe in recipes]
 
 
 # %% active="ipynb"
@@ -333,7 +332,8 @@ def train(recipe: Recipe, material: Material, folder: Path, on_epoch: Callable[[
 # %% active="ipynb"
 # with paths.given_or_temporary(None) as folder:
 #     trained = train(config.recipe, Material(*data, folder), folder)
-# trained.history
+# shown["title"] = "Losses of a short training of the course's network"
+# plots.train_and_test_losses([trained], best_epoch=metrics.best_epoch(trained.history["test_loss"]), **shown)
 
 # %% [markdown]
 # ## Studies

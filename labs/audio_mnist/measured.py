@@ -55,10 +55,13 @@ class Layer:
     """A layer of the course's network, as Keras has it."""
 
     type: str
+    """Such as ``Conv2D``."""
     settings: str
+    """What shapes what it does, such as ``filters 10, kernel_size 7x7``; empty where nothing does."""
     output_shape: str
     """Such as ``41x79x10``."""
     parameters: int
+    """Trainable parameters."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Split:
     silence: float
     """Share of their values that are the least of all."""
     layers: list[Layer]
+    """Of the course's network, in their order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +128,7 @@ class Measured(results.Measured):
     sampling_rate: int
     """Samples per second of all recordings, in Hz."""
     recordings: Recordings
+    """Labels, speakers, repetitions and durations of all recordings taken."""
     remarks: dict[str, list[str]]
     """What was done to a file for it to be read, such as ``resampled``; only those to which something was done."""
     n_cut: int
