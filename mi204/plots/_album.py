@@ -52,7 +52,8 @@ class Album:
         else:
             seeds = f"{self.word('seeds')} {first_seed}–{first_seed + n_seeds - 1}"
         environment = self.measured.environment
-        parts = [self.measured.provenance(self.language), f"{environment['backend']}, keras {environment['keras']}", seeds]
+        backend = f"{environment['backend']}, keras {environment['keras']}"
+        parts = [self.measured.provenance(self.language), backend, seeds]
         if self.measured.too_small:
             parts.append(self.word("too_small"))
         return " · ".join(parts)
