@@ -34,7 +34,8 @@ def standardize_pixels(images: np.ndarray, reference: np.ndarray) -> np.ndarray:
     mean = reference.mean(axis=0, dtype=np.float64)
     deviation = reference.std(axis=0, dtype=np.float64, ddof=1)
     # In float32: the images may be as large as all of Fashion-MNIST.
-    return (images - mean.astype(np.float32)) / _divisor(mean, deviation).astype(np.float32)
+    centred = images - mean.astype(np.float32)
+    return (centred / _divisor(mean, deviation).astype(np.float32)).astype(np.float32, copy=False)
 
 
 def standardize_bands(spectrograms: np.ndarray) -> np.ndarray:

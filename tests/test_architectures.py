@@ -74,6 +74,7 @@ def test_sides_of_the_maps(network, expected):
         ("cnn", {"n_channels": (16.0, 32, 48)}, "n_channels to be a tuple of integers",
          r"n_channels attendu.*\(16.0, 32, 48\) reçu"),
         ("cnn", {"n_channels": (np.True_, 32, 48)}, "n_channels to be a tuple of integers", "n_channels attendu"),
+        ("mlp", {"dense_hiddens": (True,)}, r"dense_hiddens to be a tuple of integers.*\(True,\)", r"\(True,\) reçu"),
         ("mlp", {"dense_hiddens": (256, 0)}, "dense_hiddens to be a tuple of integers of at least 1",
          "dense_hiddens attendu"),
         ("mlp", {"dense_hiddens": 256}, "dense_hiddens to be a tuple of integers", "dense_hiddens attendu.*256 reçu"),

@@ -44,7 +44,7 @@ def test_a_kernel_may_be_as_large_as_its_padded_input_but_not_larger(padding):
 
 @pytest.mark.parametrize("wrong", [{"size": 0}, {"kernel_size": 0}, {"stride": 0}, {"padding": -1}])
 def test_a_number_out_of_range_is_refused(wrong):
-    (name, value), = wrong.items()  # fmt: skip
+    ((name, value),) = wrong.items()
     with pytest.raises(ValueError, match=f"received .*{name}={value}"):
         convolution_output_size(**{"size": 8, "kernel_size": 3} | wrong)
 

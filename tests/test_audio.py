@@ -551,6 +551,16 @@ def test_words_have_one_length_and_no_silence_around():
     assert second.argmax() == high
 
 
+@pytest.mark.parametrize(("loudness", "kept"), [(10**-1.5, True), (10**-2.5, False)])
+def test_a_word_goes_on_until_40_decibels_under_its_loudest(loudness, kept):
+    """Its end, 30 dB fainter, belongs to it; 50 dB fainter, no longer."""
+    word = np.concatenate([sound(1600, 500), loudness * sound(1600, 2000)])
+    (image,) = audio.word_images([word], WORD_SETTINGS, 30)
+    high = np.abs(audio.mel_frequencies(WORD_SETTINGS) - 2000).argmin()
+    assert (image[high, 20:, 0] > -35).all() == kept
+    assert image.min() == -60  # what is fainter counts as silence
+
+
 def test_words_are_as_loud_whatever_the_recording():
     word = np.pad(sound(2400, 700), 800)
     images = audio.word_images([word, word / 100], WORD_SETTINGS, 16)

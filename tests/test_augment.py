@@ -93,7 +93,7 @@ def test_crop_gives_every_window_of_the_reflected_image():
     windows = {
         (down, right): reflected_window(image, down, right).tobytes()
         for down in range(-2, 3) for right in range(-2, 3)
-    }  # fmt: skip
+    }
     cropped = augment.crop(np.repeat(image[None], 400, axis=0), 2, generator())
     assert {result.tobytes() for result in cropped} == set(windows.values())
 
@@ -267,6 +267,25 @@ def test_background_never_makes_a_sound_fainter_and_fills_its_silence():
     assert np.abs(changed - SOUNDS)[SOUNDS > -10].max() < 1
 
 
+def test_the_level_of_a_background_varies_by_3_decibels():
+    silence = np.full((4, 40, 50, 1), -200, dtype=np.float32)
+    levels = augment.background(silence, -40, -20, np.random.default_rng(1))
+    assert levels.std(axis=(1, 2, 3)) == pytest.approx([3] * 4, rel=0.1)
+    assert (np.abs(levels.mean(axis=(1, 2, 3)) + 30) < 11).all()
+    assert np.ptp(levels.mean(axis=(1, 2, 3))) > 1
+
+
+@pytest.mark.parametrize("wave", [0, 1, 2])
+def test_a_microphone_is_a_slope_a_wave_and_a_shorter_wave(wave):
+    strengths = tuple(4.0 if i == wave else 0.0 for i in range(3))
+    added = augment.equalize(SOUNDS, strengths, np.random.default_rng(1)) - SOUNDS
+    place = np.linspace(-1, 1, SOUNDS.shape[1])
+    shape = (place, np.cos(np.pi * place), np.sin(1.5 * np.pi * place))[wave]
+    heights = added[:, -1, 0, 0] / shape[-1]
+    assert np.abs(heights).max() > 1
+    np.testing.assert_allclose(added[:, :, 0, 0], heights[:, None] * shape, atol=1e-3)
+
+
 def test_mask_hides_stripes_behind_the_mean_of_their_band():
     changed = augment.mask(SOUNDS, 4, 3, np.random.default_rng(2))
     means = np.broadcast_to(SOUNDS.mean(axis=2, keepdims=True), SOUNDS.shape)
@@ -284,7 +303,7 @@ def test_changes_depend_on_the_generator_alone():
         lambda rng: augment.stretch_time(SOUNDS, 0.2, 3, rng),
         lambda rng: augment.equalize(SOUNDS, (5, 4, 3), rng), lambda rng: augment.background(SOUNDS, -90, -30, rng),
         lambda rng: augment.mask(SOUNDS, 4, 3, rng),
-    ):  # fmt: skip
+    ):
         before = SOUNDS.copy()
         first, again, other = (change(np.random.default_rng(seed)) for seed in (0, 0, 1))
         np.testing.assert_array_equal(first, again)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from mi204 import models
+from mi204.architectures import NetworkConfiguration
 
 pytestmark = pytest.mark.backend
 
@@ -17,6 +18,13 @@ def test_residual_network_counts_as_by_hand(network):
     kernels = 9 * (3 * 8 + (8 * 16 + 2 * 16 * 16) + (16 * 16 + 2 * 16 * 16))
     normalisations = 2 * (8 + 3 * 16 + 3 * 16)
     assert models.trainable_parameters(network) == kernels + normalisations + 16 * 10 + 10
+
+
+def test_describe_counts_the_weights_that_training_changes(network):
+    """Not the mean and the variance that batch normalisation keeps."""
+    rows = {row["name"]: row["parameters"] for row in models.describe(network)}
+    assert rows["stage_0_normalization"] == 2 * 8
+    assert sum(rows.values()) == models.trainable_parameters(network) < network.count_params()
 
 
 def test_stages_halve_the_image(network):
@@ -54,6 +62,17 @@ def test_describe_names_only_layers_it_lists():
         {"name": "b", "type": "Dense", "output_shape": "2", "parameters": 8, "inputs": ["a"],
          "settings": "units 2, activation linear"},
     ]
+
+
+def test_a_configured_network_starts_as_torch_does():
+    """Weights and biases uniform within one over the square root of a neuron's inputs."""
+    keras.utils.set_random_seed(0)
+    network = NetworkConfiguration((16, 32), (3, 5), (1, 1), (0, 0), (64,))
+    model = models.configured_network("cnn", network, (28, 28, 1), 10)
+    layers = [layer for layer in model.layers if layer.weights]
+    for layer, fan_in in zip(layers, [9, 25 * 16, 16 * 32, 64], strict=True):
+        for weight in layer.get_weights():
+            assert 0.6 < np.abs(weight).max() * fan_in**0.5 <= 1
 
 
 def test_plot_model_without_dot_writes_nothing(network, tmp_path, monkeypatch):

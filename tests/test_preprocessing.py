@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mi204.preprocessing import one_hot, standardize, standardize_bands, standardize_like
+from mi204.preprocessing import one_hot, standardize, standardize_bands, standardize_like, standardize_pixels
 
 RNG = np.random.default_rng(0)
 # Each channel of each image has a mean and a deviation of its own.
@@ -52,7 +52,7 @@ def test_the_input_is_untouched():
     ("constant", "dtype"),
     [(0, np.uint8), (255, np.uint8), (255, np.float32), (0.1, np.float32), (0.1, np.float64), (1 / 3, np.float64),
      (-1e6 / 7, np.float64)],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("size", [(5, 7), (32, 32)])
 def test_a_constant_image_gives_zeros(constant, dtype, size):
     result = standardize(np.full((2, *size, 3), constant, dtype=dtype))
@@ -99,6 +99,18 @@ def test_standardize_like_takes_one_mean_and_deviation_per_channel_from_the_refe
 def test_a_channel_constant_in_the_reference_is_only_centred(constant):
     reference = np.full((2, 5, 7, 3), constant, dtype=np.float64)
     np.testing.assert_allclose(standardize_like(reference + 2, reference), 2, rtol=1e-6)
+
+
+def test_standardize_pixels_takes_a_mean_and_an_unbiased_deviation_per_pixel_from_the_reference():
+    reference, images = IMAGES.copy(), IMAGES[:1]
+    reference[:, 0, 0, 0] = 7  # constant: only centred
+    result = standardize_pixels(images, reference)
+    assert result.dtype == np.float32
+    for place in np.ndindex(IMAGES.shape[1:]):
+        pixels = [float(image[place]) for image in reference]
+        mean = sum(pixels) / len(pixels)
+        deviation = math.sqrt(sum((pixel - mean) ** 2 for pixel in pixels) / (len(pixels) - 1)) or 1.0
+        assert result[0][place] == pytest.approx((float(images[0][place]) - mean) / deviation, rel=1e-4, abs=1e-5)
 
 
 def test_one_hot_rows():
