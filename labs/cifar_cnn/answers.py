@@ -327,7 +327,7 @@ def _choice(runs: list[Run], tested: dict[Setting, float], recipe: Recipe, value
     best = max(validated, key=validated.get)
     others = sorted_out(tested, tested[best], n_seeds(runs) * recipe.n_test, [name for name in tested if name != best])
     values |= {"best": best, "best_validation": validated[best], "best_test": tested[best], **others}
-    return ("chosen", *(f"others_{name}" for name, settings in others.items() if settings))
+    return ("chosen", *(f"others_{name}" for name in ("worse", "alike", "better") if others[name]))
 
 
 def _seeds(number: int) -> str:

@@ -15,6 +15,7 @@ class Layer:
     """One layer of a network, as ``models.describe`` gives it."""
 
     name: str
+    """Such as ``conv2d``."""
     type: str
     """Name of its class, such as ``Conv2D``."""
     output_shape: str
@@ -34,11 +35,15 @@ class Channel:
     stage: str
     """``before`` or ``after`` standardisation."""
     channel: str
+    """``red_channel``, …"""
     mean_smallest: float
-    """In grey levels (0..255) before, in standard deviations after."""
+    """Least of the means; like those below, in grey levels (0..255) before, in standard deviations after."""
     mean_largest: float
+    """Greatest of the means."""
     deviation_smallest: float
+    """Least of the standard deviations."""
     deviation_largest: float
+    """Greatest of the standard deviations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +104,7 @@ class Measured(results.Measured):
     deep: Evaluation | None = None
     """The deeper network."""
     deep_layers: list[Layer] | None = None
+    """Its layers."""
     stages: dict[str, Stage] | None = None
     """The deeper network's, by name, in its order."""
     noise_confidence: float | None = None
