@@ -5,6 +5,8 @@ import pytest
 from mi204 import activations
 from mi204.training import predict
 
+pytestmark = pytest.mark.backend
+
 
 def test_layer_outputs_are_the_convolution_by_hand():
     model = keras.Sequential(
