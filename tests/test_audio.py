@@ -556,9 +556,21 @@ def test_a_word_goes_on_until_40_decibels_under_its_loudest(loudness, kept):
     """Its end, 30 dB fainter, belongs to it; 50 dB fainter, no longer."""
     word = np.concatenate([sound(1600, 500), loudness * sound(1600, 2000)])
     (image,) = audio.word_images([word], WORD_SETTINGS, 30)
-    high = np.abs(audio.mel_frequencies(WORD_SETTINGS) - 2000).argmin()
+    low, high = (np.abs(audio.mel_frequencies(WORD_SETTINGS) - hertz).argmin() for hertz in (500, 2000))
     assert (image[high, 20:, 0] > -35).all() == kept
+    assert (image[low, 20:, 0] > -35).all() != kept
     assert image.min() == -60  # what is fainter counts as silence
+
+
+@pytest.mark.parametrize("n_frames", [7, 50, 120])
+def test_a_word_is_the_mean_power_under_each_filter_stretched_by_linear_interpolation(n_frames):
+    waveform = noise(4000)  # 51 frames, none of them silent
+    sums = audio.mel_filters(WORD_SETTINGS).sum(axis=1, keepdims=True)
+    word = audio.decibels(audio.mel_spectrogram(waveform, WORD_SETTINGS) / sums)
+    word = np.maximum(word - word.max(), -60)
+    expected = [np.interp(np.linspace(0, 50, n_frames), np.arange(51), band) for band in word]
+    (image,) = audio.word_images([waveform], WORD_SETTINGS, n_frames)
+    np.testing.assert_allclose(image[..., 0], expected, rtol=0, atol=1e-4)
 
 
 def test_words_are_as_loud_whatever_the_recording():
