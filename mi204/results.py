@@ -283,7 +283,8 @@ def records(folder: Path) -> list[Path]:
 
 def record_name(measured: Measured, default: Any) -> str:
     """Name a record by its preset, its backend, the sample where it was used, and the settings that were changed."""
-    parts = [measured.config.preset, measured.environment["backend"]]
+    backend = re.sub(r"\W+", "_", measured.environment["backend"]).strip("_")
+    parts = [measured.config.preset, backend]
     if measured.source == "sample":
         parts.append("sample")
     changed = _changed(measured.config, default)

@@ -102,10 +102,22 @@ class Performance:
         return abs(self.gap[first] - self.gap[second]) <= 100 * math.hypot(*chances)
 
     @property
+    def learnt(self) -> list[str]:
+        """Networks that have learnt more than guessing."""
+        return [name for name, accuracy in self.validation.items() if learnt(accuracy, self.n_validation)]
+
+    @property
     def closest(self) -> list[Word]:
         """Of the networks that have learnt, those with the smallest gap; none where all may be equal."""
-        gaps = {name: gap for name, gap in self.gap.items() if learnt(self.validation[name], self.n_validation)}
+        gaps = {name: self.gap[name] for name in self.learnt}
         return [Word(name) for name in ends(gaps, self.equal_gaps)[1]] if gaps else []
+
+    @property
+    def gap_texts(self) -> tuple[str, ...]:
+        """Name the text that compares the gaps, where there are two to compare."""
+        if len(self.learnt) < 2:
+            return ()
+        return ("gap_smaller",) if self.closest else ("gaps_equal",)
 
     def values(self) -> dict[str, object]:
         """Name the numbers for the texts: ``cnn``, ``cnn_test``, ``cnn_gap``, …"""
@@ -317,6 +329,7 @@ def learning_rates(measured: Measured) -> Answer:
 
 
 TOO_LARGE = {"rate_worse", "rate_late", "rate_not_kept", "rate_saturated", "diverged"}
+"""Verdicts on a rate whose steps are too long, if it is the largest."""
 
 
 def _smallest(verdicts: set[Word], hardly_moves: bool) -> list[str]:
@@ -429,7 +442,7 @@ def convolutional_network(measured: Measured) -> Answer:
     }
     texts = ("none_learnt",)
     if learnt(max(mlp, cnn), found.n_test):
-        texts = (f"cnn_{compared(cnn, mlp, found.n_test)}", "gap_smaller" if found.closest else "gaps_equal")
+        texts = (f"cnn_{compared(cnn, mlp, found.n_test)}", *found.gap_texts)
     return _networks_compared(measured, "cnn", values, ("size", _size(difference), "performance"), texts)
 
 
@@ -474,5 +487,5 @@ def depth_and_width(measured: Measured) -> Answer:
             "first_alone" if len(first) == 1 else "first_tied", "last_alone" if len(last) == 1 else "last_tied"
         )
         small_kernels = "cnn_behind" if values["ahead"] else "cnn_first" if first == ["cnn"] else "cnn_not_first"
-        texts = ("performance", *order, "gap_smaller" if found.closest else "gaps_equal", "expected", small_kernels)
+        texts = ("performance", *order, *found.gap_texts, "expected", small_kernels)
     return _networks_compared(measured, "width", values, described, texts)
