@@ -151,7 +151,8 @@ def train_all(
 def remembered(folder: Path, with_model: bool = False) -> Trained | None:
     """Read what a finished training measured; None where it is to be done, or done again because its model is gone."""
     trained = results.read_record(Trained, folder / "run.json")
-    if trained is not None and with_model and not training.final_file(folder).exists():
+    models = training.best_file(folder), training.final_file(folder)
+    if trained is not None and with_model and not all(model.exists() for model in models):
         shutil.rmtree(folder)
         return None
     return trained

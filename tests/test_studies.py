@@ -201,16 +201,16 @@ def test_one_of_two_equal_trainings_needs_the_model(laboratory):
     assert "final.keras" in files(folder / first.key)
 
 
-@pytest.mark.parametrize("how", ["never kept", "deleted"])
-def test_a_missing_model_is_trained_again(laboratory, how):
+@pytest.mark.parametrize("deleted", [None, "final.keras", "best.keras"])
+def test_a_missing_model_is_trained_again(laboratory, deleted):
     run, trained, folder = laboratory
     plan = [Planned("a", "x", Recipe(), keep_model=True)]
-    (done,) = run([replace(plan[0], keep_model=how == "deleted")])
-    if how == "deleted":
-        (folder / done.key / "final.keras").unlink()
+    (done,) = run([replace(plan[0], keep_model=deleted is not None)])
+    if deleted:
+        (folder / done.key / deleted).unlink()
     assert run(plan) == [done]
     assert trained == [0, 0]
-    assert "final.keras" in files(folder / done.key)
+    assert {"final.keras", "best.keras"} <= set(files(folder / done.key))
     run([replace(plan[0], keep_model=False)])
     assert trained == [0, 0]
     assert "final.keras" in files(folder / done.key)  # what is there stays for who needs it next
