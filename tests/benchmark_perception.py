@@ -21,24 +21,26 @@ def child() -> None:
     import keras
     import numpy as np
 
-    from labs import audio_mnist, mnist_losses
+    from labs.audio_mnist import config as audio_config
+    from labs.audio_mnist import lab as audio_lab
+    from labs.mnist_losses import config as mnist_config
+    from labs.mnist_losses import lab as mnist_lab
     from mi204 import training
 
     rng = np.random.default_rng(0)
     adadelta = keras.optimizers.Adadelta(1.0, rho=0.9, epsilon=1e-6)
     momentum = training.build_optimizer("momentum", 0.001, momentum=0.9)
-    for lab, optimizer, shape, n, batch_size, scale in (
-        (mnist_losses, adadelta, (28, 28, 1), 64 * STEPS, 64, 938 / STEPS),
-        (audio_mnist, momentum, (128, 241, 1), 2250, 50, 1),
+    for model, optimizer, shape, n, batch_size, scale in (
+        (mnist_lab.build_model(mnist_config.Recipe()), adadelta, (28, 28, 1), 64 * STEPS, 64, 938 / STEPS),
+        (audio_lab.build_model(audio_config.Recipe()), momentum, (128, 241, 1), 2250, 50, 1),
     ):
+        model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), metrics=["acc"])
         x = rng.normal(size=(n, *shape)).astype(np.float32)
         y = np.eye(10, dtype=np.float32)[rng.integers(0, 10, n)]
         with tempfile.TemporaryDirectory() as folder:
             history = training.fit(
-                lab.build_model(lab.Config()), (x, y), (x[:10], y[:10]), optimizer=optimizer,
-                loss=keras.losses.CategoricalCrossentropy(from_logits=True), batch_size=batch_size, epochs=2, seed=0,
-                folder=Path(folder),
-            )  # fmt: skip
+                model, (x, y), (x[:10], y[:10]), batch_size=batch_size, epochs=2, seed=0, folder=Path(folder)
+            )
         print(scale * history.epoch_seconds[-1])
 
 
@@ -50,7 +52,7 @@ def main() -> None:
             finished = subprocess.run(
                 [sys.executable, __file__, "child"], env={**os.environ, "KERAS_BACKEND": name},
                 capture_output=True, text=True, check=True,
-            )  # fmt: skip
+            )
             rounds[name].append([float(line) for line in finished.stdout.split()])
             print(name, *(f"{seconds:.1f} s" for seconds in rounds[name][-1]), flush=True)
     print("\nmedian of", ROUNDS, "rounds: seconds per epoch, MNIST and spoken digits")

@@ -34,15 +34,16 @@ def said(number, measured, language="en"):
             "every frequency read from it is 2 times too high and every duration 2 times too short",
             "(here of 50 ms, one every 25 ms)", "(which is 1,000 mel)",
             "With 128 filters the script asks for more",
-            "within the 40 Hz, as it believes, from one frequency to the next (in truth 20 Hz). 4 filters are empty, at up to 145 Hz on its axis",
+            "within the 40 Hz, as it believes, from one frequency to the next (in truth 20 Hz). 4 filters are empty, "
+            "at up to 145 Hz on its axis",
             "Of our 64 filters, made for the true rate, none is empty.",
         )),
         ("2.4", (
             "It draws 905 files to train on and 295 to test on",
             "Voices of 3 of the 3 speakers are on both sides",
             "network of 75,220 parameters: 95.1% of the test files are recognised with the random split, 52.3% when "
-            "the speaker tested was left out of training (mean over 3 speakers, each left out in turn; the least, 42.3%, "
-            "for bob)",
+            "the speaker tested was left out of training (mean over 3 speakers, each left out in turn; the least, "
+            "42.3%, for bob)",
             "One seed each",
             "The random split flatters the network by 42.8 points, more than the 7.2 that chance may make",
             "Our network (79,866 parameters)",
@@ -58,9 +59,9 @@ def said(number, measured, language="en"):
             "SGD with step 0.002 and momentum 0.8", "(batches of 60, 16 steps: prediction", "over 4 epochs",
         )),
         ("2.6", (
-            "In 4 epochs the training loss goes from 1.913 to 0.0712, the test loss from 1.724 to 0.583; the score goes "
-            "from 50.2% to 95.1% of the test recordings, and first reaches 98% of that at epoch 2. 99.9% of the training "
-            "recordings",
+            "In 4 epochs the training loss goes from 1.913 to 0.0712, the test loss from 1.724 to 0.583; the score "
+            "goes from 50.2% to 95.1% of the test recordings, and first reaches 98% of that at epoch 2. 99.9% of the "
+            "training recordings",
             "The test loss is least at epoch 4 (0.583) and ends 0.0% above, no more than 5%: no overfitting",
             "One seed each",
         )),
@@ -344,7 +345,8 @@ def test_another_window_is_another_network(measured):
 # --- 2.6 ---
 
 JUDGED = (
-    "no overfitting", "the network overfits", "unsteady training", "has not left chance", "After one epoch", "diverged at"
+    "no overfitting", "the network overfits", "unsteady training", "has not left chance", "After one epoch",
+    "diverged at",
 )
 
 
