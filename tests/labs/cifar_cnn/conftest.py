@@ -31,7 +31,7 @@ ACCURACIES = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run():
     """Make one run of a study; accuracies, history and times may be given."""
 
@@ -56,7 +56,7 @@ def run():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def runs(run):
     """Make the usual runs of some studies, or of all."""
 
@@ -90,11 +90,12 @@ def stripes(sizes, seed):
     return np.random.default_rng(seed).random(sizes).astype(np.float32)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def measured(runs):
     """Make measurements of all studies, or of the given runs; other fields may be given."""
 
-    def make(given=None, config=Config(), recipe=None, **others):
+    def make(given=None, config=None, recipe=None, **others):
+        config = config or Config()
         sizes = {"n_train": 4000, "n_validation": 900, "n_test": 800, "batch_size": 30, "epochs": 3}
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
@@ -116,7 +117,8 @@ def measured(runs):
             "test_images": images[::-1], "test_labels": np.array([0, 2, 1] * 4),
             "course_maps": {epoch: stripes((32, 32, 4), 1) + noise for epoch, noise in (
                 (0, 3 * stripes((32, 32, 4), 2)), (1, 0.2 * stripes((32, 32, 4), 3)), (2, 0.0))},
-            "resumed": EVALUATION, "resumed_masks": stripes((12, 32, 32), 4), "resumed_maps": stripes((2, 32, 32, 4), 5),
+            "resumed": EVALUATION, "resumed_masks": stripes((12, 32, 32), 4),
+            "resumed_maps": stripes((2, 32, 32, 4), 5),
             "deep": EVALUATION, "deep_layers": [Layer("image", "InputLayer", "32x32x3", 0, "", [])],
             "stages": {
                 "stage_0": Stage(stripes((12, 32, 32), 6), stripes((32, 32, 4), 7)),
