@@ -150,6 +150,28 @@ def test_weight_gradients_change_nothing_in_the_model():
 
 
 @pytest.mark.backend
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+def test_a_training_goes_on_as_if_nobody_had_looked_at_its_gradients():
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(gradients(self.model))
+
+    def trained(*callbacks):
+        model = network()
+        model.compile(keras.optimizers.SGD(0.5), "categorical_crossentropy")
+        model.fit(*examples(), batch_size=4, epochs=2, shuffle=False, verbose=0, callbacks=callbacks)
+        return model
+
+    alone, model = trained(), trained(Look())
+    for weight, same in zip(alone.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, same)
+    assert len(seen) == 4
+    assert np.abs(seen[0][0] - seen[-1][0]).max() > 1e-4  # of the weights at that step, not of the first
+
+
+@pytest.mark.backend
 def test_weight_gradients_are_those_of_the_loss_in_training_and_zero_without_a_path():
     """Against differences along a random direction, with batch normalisation by the batch's own mean and variance."""
     model, (x, y) = network(rate=0.0), examples()
