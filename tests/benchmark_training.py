@@ -15,7 +15,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from labs.cifar_cnn import Config, build_model
+from labs.cifar_cnn.config import Recipe
+from labs.cifar_cnn.lab import build_model
 from mi204 import training
 from mi204.backend import environment
 
@@ -30,7 +31,7 @@ def main(rounds: int) -> None:
     train, validation = (x[:5000], y[:5000]), (x[5000:], y[5000:])
 
     def keras_fit(name: str, callbacks: list[keras.callbacks.Callback]) -> None:
-        model = build_model(Config())
+        model = build_model(Recipe())
         model.compile(keras.optimizers.SGD(0.01), "categorical_crossentropy", metrics=["acc"])
         start = time.perf_counter()
         model.fit(
@@ -52,13 +53,13 @@ def main(rounds: int) -> None:
         keras_fit("checkpoint", [best])
 
     def ours(folder: Path) -> None:
-        model = build_model(Config())
+        model = build_model(Recipe())
+        model.compile(training.build_optimizer("sgd", 0.01), "categorical_crossentropy", metrics=["acc"])
         start = time.perf_counter()
         training.fit(
             model,
             train,
             validation,
-            optimizer=training.build_optimizer("sgd", 0.01),
             batch_size=32,
             epochs=EPOCHS,
             seed=0,

@@ -844,7 +844,8 @@ def maps_like(likeness):
 def test_when_the_maps_settle(weights, claims, measured):
     text = said("8.3", measured(course_maps=maps_like(weights)))
     every = (
-        "Training has changed", "At none of the epochs before it", "From epoch 1 on", "From epoch 2 on", "hardly moves.",
+        "Training has changed", "At none of the epochs before it", "From epoch 1 on", "From epoch 2 on",
+        "hardly moves.",
     )
     assert [each for each in every if each in text] == list(claims)
 
