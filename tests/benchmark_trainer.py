@@ -16,30 +16,30 @@ import keras
 import numpy as np
 import torch
 
-from labs import fashion_trainer
-from labs.fashion_trainer import Config
+from labs.fashion_trainer import lab
+from labs.fashion_trainer.config import Config, Recipe, compared
 from mi204.interop import torch_trainer
 
 EPOCHS = 2
 
 
-def bare_loop(subsets, config):
+def bare_loop(subsets, recipe):
     """Train and log as the homework says, in one function; give the seconds per epoch."""
     (x, y), (x_valid, y_valid) = (torch_trainer._tensors(*subsets[name]) for name in ("train", "validation"))
     mean, deviation = x.mean(dim=0), x.std(dim=0)
     x, x_valid = (x - mean) / deviation, (x_valid - mean) / deviation
     y, y_valid = (torch.nn.functional.one_hot(labels, 10).float() for labels in (y, y_valid))
     module = torch.nn.ReLU()
-    if config.network_type == "mlp":
-        network = torch_trainer.Trainer.create_mlp(784, config.network, 10, module)
+    if recipe.network_type == "mlp":
+        network = torch_trainer.Trainer.create_mlp(784, recipe.network, 10, module)
     else:
-        network = torch_trainer.Trainer.create_cnn(1, config.network, 10, module)
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+        network = torch_trainer.Trainer.create_cnn(1, recipe.network, 10, module)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     losses, norms = [], []
     start = time.perf_counter()
     for _ in range(EPOCHS):
         network.train()
-        for batch, labels in zip(x.split(config.batch_size), y.split(config.batch_size), strict=True):
+        for batch, labels in zip(x.split(recipe.batch_size), y.split(recipe.batch_size), strict=True):
             optimizer.zero_grad()
             loss = -(labels * network(batch).clamp(1e-9, 1 - 1e-9).log()).sum(dim=1).mean()
             loss.backward()
@@ -56,19 +56,15 @@ def bare_loop(subsets, config):
 
 def main(rounds: int) -> None:
     """Print the seconds per epoch of each way to train, and their ratio to the bare loop."""
-    config = replace(Config(), data="real", epochs=EPOCHS)
-    data = fashion_trainer.load_data(config)
-    subsets = fashion_trainer.split(config, data)
-    pairs = {name: (subset.images, subset.labels) for name, subset in subsets.items()}
+    config = Config(data="real", recipe=Recipe(epochs=EPOCHS))
+    subsets = lab.split(config.recipe, lab.load_data(config))
     print(f"keras {keras.__version__} on {keras.backend.backend()}, torch {torch.__version__}, {rounds} rounds")
-    for name in ("mlp", "cnn"):
-        setting = fashion_trainer.study("cnn", config)[name]
+    for name, recipe in compared("cnn", config.recipe, ()).items():
         ways = {
-            "bare torch loop": lambda setting=setting: bare_loop(pairs, setting),
-            "Trainer": lambda setting=setting: np.mean(
-                fashion_trainer.train_with_torch(setting, subsets, None).epoch_seconds
-            ),
-            "Keras port": lambda setting=setting: keras_epoch(setting, subsets),
+            "bare torch loop": lambda recipe=recipe: bare_loop(subsets, recipe),
+            "Trainer": lambda recipe=recipe: np.mean(epochs("torch", recipe, subsets)),
+            # The first epoch compiles.
+            "Keras port": lambda recipe=recipe: epochs("keras", recipe, subsets)[-1],
         }
         seconds = {way: [] for way in ways}
         for round_ in range(rounds + 1):
@@ -81,10 +77,10 @@ def main(rounds: int) -> None:
             print(f"{name} {way:16} {np.median(times):6.2f} s/epoch, ratio {np.median(ratios):.3f} {ratios.round(2)}")
 
 
-def keras_epoch(config: Config, subsets: dict) -> float:
-    """Give the time of the last epoch: the first one compiles."""
+def epochs(engine: str, recipe: Recipe, subsets: lab.Subsets) -> list[float]:
+    """Give the seconds of each epoch of a training with an engine."""
     with tempfile.TemporaryDirectory() as folder:
-        return fashion_trainer.train_with_keras(config, subsets, Path(folder)).epoch_seconds[-1]
+        return lab.train(replace(recipe, engine=engine), subsets, Path(folder)).epoch_seconds
 
 
 if __name__ == "__main__":

@@ -168,7 +168,8 @@ def grade_all(paths: list[Path], language: Language) -> Iterator[Grade]:
             try:
                 submission = Submission.several(sorted(path.iterdir())) if path.is_dir() else Submission.read(path)
             except (OSError, DataError) as error:
-                submission = Submission(path.name, b"", ("unreadable_file", {"reason": error}))
+                reason = error.written(language) if isinstance(error, DataError) else error
+                submission = Submission(path.name, b"", ("unreadable_file", {"reason": reason}))
             submission.run(harness)
             yield submission.judged(language)
 

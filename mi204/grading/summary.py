@@ -33,7 +33,8 @@ def table(folder: Path, language: Language) -> pd.DataFrame:
     except KeyboardInterrupt:
         if not rows:
             raise
-        print(f"\nStopped: {len(rows)} of {len(submissions)} submissions are graded.", file=sys.stderr)
+        stopped = grader.sentence("stopped", language, graded=len(rows), total=len(submissions))
+        print(f"\n{stopped}", file=sys.stderr)
     return pd.DataFrame(rows)
 
 

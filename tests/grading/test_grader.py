@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mi204 import cli
+from mi204 import cli, packages
 from mi204.errors import DataError
 from mi204.grading import __main__, bundle, grader, summary
 
@@ -132,8 +132,9 @@ def test_results_have_gradescopes_fields(grade, reference):
         assert test["status"] == "passed"
 
 
-def test_inputs_are_drawn_afresh(grade, reference):
-    assert grade(reference).seed != grade(reference).seed
+def test_inputs_are_drawn_afresh():
+    first, second = (grader.Submission("solution.py", b"x = 1") for _ in range(2))
+    assert first.judged("en").seed != second.judged("en").seed
 
 
 def test_every_text_is_in_both_languages_with_the_same_fields():
@@ -233,14 +234,16 @@ def test_a_summary_survives_what_cannot_be_read_and_an_interruption(tmp_path, mo
         if path.name == "c.py":
             raise KeyboardInterrupt
         if path.name == "a.py":
-            raise DataError("no permission")
+            raise DataError("no permission", "pas le droit")
         return read(path)
 
     monkeypatch.setattr(grader.Submission, "read", fail)
     table = summary.table(tmp_path, "en")
     assert list(table["file"]) == ["a.py", "b.py"]
     assert "cannot be read. no permission" in table["notice"][0]
-    assert "2 of 3 submissions are graded" in capsys.readouterr().err
+    assert "Stopped: 2 of 3 submissions are graded" in capsys.readouterr().err
+    assert "ne peut pas être lu. pas le droit" in summary.table(tmp_path, "fr")["notice"][0]
+    assert "Arrêté : rendus notés, 2 sur 3" in capsys.readouterr().err
 
 
 def test_the_command_prints_and_writes(tmp_path, capsys):
@@ -269,7 +272,7 @@ def test_the_command_prints_and_writes(tmp_path, capsys):
 
 
 def test_without_torch_the_command_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None)
+    monkeypatch.setattr(packages, "installed", lambda name: name != "torch")
     with pytest.raises(SystemExit) as stop:
         cli.main(["grade", str(tmp_path / "solution.py")])
     assert 'pip install -e ".[torch]"' in stop.value.code

@@ -15,7 +15,7 @@ import mi204
 from mi204.grading import _run, grader
 from mi204.grading._run import Harness, Limits
 
-LIMITS = Limits(import_seconds=6, probe_seconds=3, seconds=30)
+LIMITS = Limits(import_seconds=5, probe_seconds=2, seconds=30)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def graded(harness):
 
 
 AT_IMPORT = {
-    "endless loop": ("while True: pass", "stopped after 6 s"),
+    "endless loop": ("while True: pass", "stopped after 5 s"),
     "os._exit": ("import os; os._exit(0)", "exit code 0"),
     "sys.exit": ("import sys; sys.exit(0)", "SystemExit: 0 (line 1"),
     "10 GB": ("x = bytearray(10**10)", "MemoryError"),
@@ -73,7 +73,7 @@ def test_a_file_that_fails_at_import_has_0_and_a_reason(graded, reference, sourc
 
 
 IN_A_FUNCTION = {
-    "endless loop": ("while True: pass", "stopped after 3 s"),
+    "endless loop": ("while True: pass", "stopped after 2 s"),
     "os._exit": ("import os; os._exit(0)", "exit code 0"),
     "sys.exit": ("import sys; sys.exit('done')", "SystemExit: done"),
     "10 GB": ("torch.ones(10**10)", "RuntimeError"),
@@ -106,7 +106,7 @@ def test_each_function_that_hangs_costs_its_own_points(graded, reference):
 
 
 def test_the_honest_points_before_the_time_runs_out_are_kept(harness, reference, monkeypatch):
-    monkeypatch.setattr(harness, "_limits", Limits(seconds=9, probe_seconds=60))
+    monkeypatch.setattr(harness, "_limits", Limits(seconds=6, probe_seconds=60))
     sleep = "import time; time.sleep(60)"
     submission = grader.Submission(
         "solution.py", reference.replace("architectures.check_activation(activation_str)", sleep).encode()
@@ -114,7 +114,7 @@ def test_the_honest_points_before_the_time_runs_out_are_kept(harness, reference,
     submission.run(harness)
     result = submission.judged("en")
     assert result.score == 5, result.report()
-    assert "used up the 9 s" in result.report()
+    assert "used up the 6 s" in result.report()
 
 
 def test_a_thread_that_outlives_the_run_stops_nothing(graded, reference):
@@ -193,9 +193,18 @@ CHANGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def honest(harness, reference):
+    """Our own solution, after its run."""
+    submission = grader.Submission("solution.py", reference.encode())
+    submission.run(harness)
+    assert submission.judged("en").score == 35
+    return submission
+
+
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.filterwarnings("ignore:.*(divide by zero|invalid value)")
-def test_answers_that_are_nearly_right_are_wrong(harness, reference, change):
+def test_answers_that_are_nearly_right_are_wrong(honest, change, monkeypatch):
     def changed(value):
         if isinstance(value, np.ndarray | float):
             return change(np.atleast_1d(value))
@@ -203,12 +212,10 @@ def test_answers_that_are_nearly_right_are_wrong(harness, reference, change):
             return {key: changed(part) for key, part in value.items()}
         return [changed(part) for part in value] if isinstance(value, list) else value
 
-    submission = grader.Submission("solution.py", reference.encode())
-    submission.run(harness)
-    assert submission.judged("en").score == 35
-    cases = submission._answers.cases
-    cases.update({case: changed(answer) for case, answer in cases.items() if case not in ("source", "import")})
-    passed = {outcome.number for outcome in submission.judged("en").outcomes if outcome.score}
+    cases = honest._answers.cases
+    cases = {case: answer if case in ("source", "import") else changed(answer) for case, answer in cases.items()}
+    monkeypatch.setattr(honest._answers, "cases", cases)
+    passed = {outcome.number for outcome in honest.judged("en").outcomes if outcome.score}
     # These look at the sizes of layers and outputs alone, and at whether there is some gradient.
     assert passed <= {"4.1", "4.2", "5.1", "5.2", "5.5", "8.5"}
 

@@ -231,8 +231,8 @@ FAULTS = [
 ]
 
 
-def test_our_own_solution_has_full_marks(grade, reference):
-    result = grade(reference)
+def test_our_own_solution_has_full_marks(grade, own_solution):
+    result = grade(own_solution)
     assert (result.score, result.total, result.notice) == (35, 35, "")
     assert result.by_item() == POINTS
 

@@ -1,17 +1,20 @@
 """The homework's networks in torch and in Keras, with the same weights, compute the same."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from labs import fashion_trainer  # noqa: E402
-from labs.fashion_trainer import PRESETS, Subset  # noqa: E402
+from labs.fashion_trainer import lab  # noqa: E402
+from labs.fashion_trainer.config import Recipe  # noqa: E402
 from mi204 import backend, losses, models, training  # noqa: E402
 from mi204.architectures import NetworkConfiguration, count_parameters  # noqa: E402
-from mi204.interop import torch_trainer  # noqa: E402
 from mi204.interop.torch_trainer import Trainer, keras_weights  # noqa: E402
+
+pytestmark = pytest.mark.backend
 
 NETWORKS = {
     "mlp": ("mlp", NetworkConfiguration(), "relu"),
@@ -48,9 +51,9 @@ def test_equal_weights_give_equal_probabilities_loss_accuracy_and_gradient(name)
     loss.backward()
 
     np.testing.assert_allclose(training.predict(port, x), original(images).detach().numpy(), atol=1e-5)
-    assert fashion_trainer.evaluate(port, x, y) == (
+    assert lab.evaluate(port, x, y) == (
         pytest.approx(float(loss.detach()), rel=1e-4), pytest.approx(accuracy, rel=1e-4),
-    )  # fmt: skip
+    )
     slopes = backend.weight_gradients(port, losses.clipped_cross_entropy, x, y)
     assert np.linalg.norm([np.linalg.norm(slope) for slope in slopes]) == pytest.approx(
         Trainer.compute_gradient_norm(original), rel=1e-4
@@ -77,33 +80,33 @@ def test_both_engines_log_the_same_training(network_type, monkeypatch, tmp_path)
     def subset(n):
         labels = rng.integers(0, 10, n)
         images = rng.uniform(0, 90, (n, 28, 28, 1)) + 16 * labels[:, None, None, None]
-        return Subset(images.astype("float32"), labels)
+        return images.astype("float32"), labels
 
     subsets = {"train": subset(300), "validation": subset(40), "test": subset(40)}
-    config = PRESETS["quick"]
-    config = fashion_trainer.replace(
-        config, network_type=network_type, network=NetworkConfiguration((4, 6), (3, 3), (1, 1), (0, 0), (16,)),
-        n_train=300, batch_size=64, epochs=3, learning_rate=1e-3,
-    )  # fmt: skip
-    expected = fashion_trainer.train_with_torch(config, subsets, tmp_path)
-    build = fashion_trainer.build_model
+    recipe = Recipe(
+        network_type=network_type, network=NetworkConfiguration((4, 6), (3, 3), (1, 1), (0, 0), (16,)), n_train=300,
+        n_validation=40, n_test=40, batch_size=64, epochs=3, learning_rate=1e-3,
+    )
+    expected = lab.train(replace(recipe, engine="torch"), subsets, tmp_path)
+    build = lab.build_model
 
-    def build_with_the_trainers_weights(config):
-        model = build(config)
-        torch.manual_seed(config.seed)
-        module = Trainer.create_activation_function(config.activation)
+    def build_with_the_trainers_weights(recipe):
+        model = build(recipe)
+        torch.manual_seed(recipe.seed)
+        module = Trainer.create_activation_function(recipe.activation)
         original = (
-            Trainer.create_mlp(784, config.network, 10, module)
-            if config.network_type == "mlp"
-            else Trainer.create_cnn(1, config.network, 10, module)
+            Trainer.create_mlp(784, recipe.network, 10, module)
+            if recipe.network_type == "mlp"
+            else Trainer.create_cnn(1, recipe.network, 10, module)
         )
-        model.set_weights(torch_trainer.keras_weights(original))
+        model.set_weights(keras_weights(original))
         return model
 
-    monkeypatch.setattr(fashion_trainer, "build_model", build_with_the_trainers_weights)
-    found = fashion_trainer.train_with_keras(config, subsets, tmp_path)
+    monkeypatch.setattr(lab, "build_model", build_with_the_trainers_weights)
+    found = lab.train(recipe, subsets, tmp_path)
     assert found.history.keys() == expected.history.keys()
     for name, values in expected.history.items():
         np.testing.assert_allclose(found.history[name], values, rtol=2e-3, atol=1e-3, err_msg=name)
     assert found.measures["test_loss"] == pytest.approx(expected.measures["test_loss"], rel=2e-3)
+    assert found.measures["test_acc"] == expected.measures["test_acc"]
     assert found.parameters == expected.parameters
