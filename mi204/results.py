@@ -268,7 +268,7 @@ def keep(measured: Record, default: Any, folder: Path) -> Kept:
     if (target / "results.json").exists():
         with contextlib.suppress(DataError):
             earlier = load(type(measured), target)
-        if earlier is None or not _same_origin(earlier, measured):
+        if earlier is None or earlier.origin != measured.origin:
             earlier, moved = None, _moved_aside(target)
     merged = measured if earlier is None else _merged(earlier, measured)
     save(merged, target)
@@ -307,10 +307,6 @@ def _changed(config: Any, default: Any) -> dict[str, Any]:
             if each.name not in SHOWN_ONLY and value != getattr(usual, each.name):
                 changed[each.name] = "+".join(map(str, value)) if isinstance(value, tuple) else value
     return changed
-
-
-def _same_origin(first: Measured, second: Measured) -> bool:
-    return first.origin == second.origin and not _changed(first.config, second.config)
 
 
 def _moved_aside(folder: Path) -> Path:
