@@ -94,13 +94,14 @@ def test_numbers_are_french_in_french(measured):
 # --- 2.2 ---
 
 
-def recordings(labels=(0, 0, 1), speakers=("ada", "ada", "bob"), repetitions=(2, 5, 2), seconds=(0.5, 0.7, 0.9)):
+def recordings(labels=(0, 0, 1), speakers=("ada", "ada", "bob"), repetitions=(2, 5, 2), seconds=(0.5, 0.6, 0.9)):
     return Recordings(*map(np.array, (labels, speakers, repetitions, seconds)))
 
 
 def test_digits_that_were_not_said_as_often(measured):
     text = said("2.2", measured(recordings=recordings()))
-    assert "3 recordings of 2 digits by 2 speakers, from 0 to 2 of each digit by each speaker" in text
+    assert "3 recordings of 2 digits by 2 speakers, from 0 to 2 of each digit by each speaker, at 8,000 samples" in text
+    assert "the median duration is 0.60 s, the shortest lasts 0.50 s, the longest 0.90 s" in text
     assert "(repetitions here: 2–5)" in text
 
 
@@ -152,7 +153,7 @@ def test_the_table_of_recordings(measured):
     ("course", "true", "sentences"),
     [
         ((), (), ("None of the script's 128 filters is empty.", "none is empty")),
-        ((7,), (2,), ("1 filter is empty, at up to 125 Hz", "made for the true rate, 1 is empty")),
+        ((7,), (2,), ("1 filter is empty, at up to 125 Hz", "Of our 64 filters, made for the true rate, 1 is empty")),
         ((7, 11), (2, 3, 5), ("2 filters are empty, at up to 165 Hz", "made for the true rate, 3 are empty")),
     ],
 )
@@ -217,6 +218,7 @@ def test_our_network_is_compared_beyond_chance(ours, claim, numbers, voices, mea
 
 def test_one_speaker_left_out(voices, measured):
     text = said("2.4", measured(voices(course={"bob": 0.41}, ours={"bob": 0.84})))
+    assert "of 75,220 parameters: 95.1% of the test files are recognised with the random split" in text
     assert "41.0% of those of bob, left out of training" in text
     assert "It recognises 84.0% of the words of bob, left out of its training" in text
     assert "mean over" not in text
@@ -385,6 +387,7 @@ def test_a_network_that_stays_at_chance_is_not_judged(run, measured):
     for last, claim in ((0.119, 3), (0.121, 0)):
         text = said("2.6", measured([run("random", Word("course"), train_accuracy=[0.1, 0.1, 0.1, last])]))
         assert found(JUDGED, text) == [JUDGED[claim]]
+        assert ("has not left chance (10%)" in text) == (claim == 3)
 
 
 def test_curves_are_means_over_the_seeds(run, measured):
@@ -417,7 +420,8 @@ def alike(image, sound, early, late):
         ((0.7, 0.6, 0.6, 0.71), 1, "1.0 points apart, not above the 6.4 that chance may make on 400"),
         ((0.7, 0.6, 0.69, 0.6), 1, "1.0 points apart"),
         ((0.7, 0.6, 0.7, 0.6), 1, "0.0 points apart"),
-        ((0.7, 0.6, 0.6, 0.5), 2, "stays 10.0 points below the best single modality, more than the 6.7"),
+        ((0.7, 0.6, 0.6, 0.5), 2, "stays 10.0 points below the best single modality, more than the 6.7 that chance "
+         "may make on 400"),
     ],
 )
 def test_the_gain_of_fusion_is_told_from_chance(accuracies, claim, numbers, paired, measured):
