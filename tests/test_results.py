@@ -120,7 +120,8 @@ def test_every_number_and_text_is_read_back(tmp_path_factory, numbers, text, wor
     "changed",
     [
         {"noise": 0.5}, {"images": np.zeros((2, 3, 4), np.uint8)}, {"maps": None}, {"runs": [run()]},
-        {"source": "sample"}, {"images": np.arange(24, dtype=np.int64).reshape(2, 3, 4)}, {"config": Config(recipe=Recipe(seed=4))},
+        {"source": "sample"}, {"images": np.arange(24, dtype=np.int64).reshape(2, 3, 4)},
+        {"config": Config(recipe=Recipe(seed=4))},
     ],
 )
 def test_other_measurements_are_not_equal(changed):
@@ -188,8 +189,8 @@ def test_a_missing_file_says_how_to_make_it_anew(pattern, tmp_path):
     ("path", "value"),
     [
         (("noise",), "0.5"), (("noise",), None), (("runs", 0, "seed"), "3"), (("runs", 0, "seed"), True),
-        (("data",), 5), (("config", "recipe", "filters"), "8"), (("images",), {"array": "77"}), (("maps", "kind"), "middle"),
-        (("config", "recipe", "extra"), 1), (("runs", 0, "history", "loss"), [None]),
+        (("data",), 5), (("config", "recipe", "filters"), "8"), (("images",), {"array": "77"}),
+        (("maps", "kind"), "middle"), (("config", "recipe", "extra"), 1), (("runs", 0, "history", "loss"), [None]),
     ],
 )
 def test_a_value_of_another_type_is_refused(path, value, tmp_path):

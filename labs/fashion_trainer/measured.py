@@ -41,3 +41,4 @@ class Measured(results.Measured):
     networks: dict[str, NetworkConfiguration]
     """Hidden layers of the networks compared, by the name of their setting."""
     equivariance: Equivariance
+    """Question 2.1: what a small network makes of a moved image."""

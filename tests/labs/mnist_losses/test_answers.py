@@ -27,7 +27,7 @@ def said(number, measured, language="en"):
         ("1.2", (
             "With 1,000 training images in place of 6,000 the test loss ends at 0.6400, 1.9 times that of the usual "
             "sets (0.3400); 95.32% of the test images are recognised, with the usual sets 98.71%",
-            "20 steps in place of 120: the first one leaves the test loss at 0.7500",
+            "An epoch is 20 steps in place of 120: the first one leaves the test loss at 0.7500",
             "ends at 0.2200, with the usual sets at 0.2100",
             "Fewer images are recognised",
         )),
@@ -40,7 +40,8 @@ def said(number, measured, language="en"):
         )),
         ("1.4", (
             "With 6,000 training images and without dropout the training loss ends at 0.0900 (with dropout 0.2100), "
-            "the test loss at 0.4000 (with dropout 0.3400); 98.84% of the test images are recognised, with dropout 98.71%",
+            "the test loss at 0.4000 (with dropout 0.3400); 98.84% of the test images are recognised, with dropout "
+            "98.71%",
             "least at epoch 2 (0.3500), then rises by 14.3% (more than 5%)",
             "more parameters (1,199,882) than there are images, and in the end gets 87.65% of them right",
             "no further apart than the choice of the test images",
@@ -178,7 +179,7 @@ def test_verdicts_are_of_the_mean_over_the_seeds(run, measured):
     text = said("1.1", measured(runs, replace(Config(), n_seeds=2)))
     assert "to 0.1200" in text
     every = [run(name, seed=seed) for seed in (0, 1) for name in EXPERIMENTS]
-    assert "means over 2 seeds" in said("1.5", measured(every, replace(Config(), n_seeds=2)))
+    assert "All numbers are means over 2 seeds" in said("1.5", measured(every, replace(Config(), n_seeds=2)))
 
 
 @pytest.mark.parametrize(("number", "reference"), [("1.2", "base"), ("1.3", "swapped"), ("1.4", "base")])
