@@ -218,6 +218,12 @@ def test_the_smallest_and_the_largest_rate_are_judged_for_both_kinds_of_pixels(r
     said("2.2", found)
 
 
+def test_an_accuracy_before_training_is_that_of_no_epoch(of_rates):
+    lucky = [0.13, 0.09, 0.11]
+    text = said("2.2", of_rates((GOOD, lucky), (GOOD, lucky)))
+    assert "(13.0% before training, 11.0% at the best epoch, 11.0% at the end)" in text
+
+
 def test_steps_that_could_move_the_weights_explain_nothing(of_rates):
     found = of_rates((GOOD, NOTHING), (GOOD, NOTHING))
     assert "small_stuck" not in texts("2.2", found)  # 240 steps of 1e-4 are not a tenth of ±0.036
@@ -433,8 +439,11 @@ def test_chance_of_a_gap_is_that_of_both_sets_of_images(run, measured):
 
 
 def test_a_network_that_has_learnt_nothing_does_not_carry_over_best(run, measured):
-    text = said("2.4", measured([run("cnn", "mlp", [0.1, 0.1, 0.1, 0.1], train=0.1), run("cnn", "cnn")]))
+    nothing = [0.1, 0.1, 0.1, 0.1]
+    text = said("2.4", measured([run("cnn", "mlp", nothing, train=0.1), run("cnn", "cnn")]))
     assert "carries over" not in text
+    runs = [run("width", "cnn"), run("width", "deep_cnn", nothing, train=0.1), run("width", "shallow_cnn")]
+    assert "in: convolutional network." in said("2.5", measured(runs))
 
 
 @pytest.mark.parametrize(
@@ -447,7 +456,9 @@ def test_a_network_that_has_learnt_nothing_does_not_carry_over_best(run, measure
 def test_nothing_is_compared_with_a_training_that_diverged(number, study, setting, name, run, measured):
     lost = {"losses": [2.3, 2.2, NAN, NAN], "norms": [0.4, NAN, NAN]}
     runs = [run(study, each, **(lost if each == setting else {})) for each in STUDIES[study]]
-    text = said(number, measured(runs))
+    runs += [replace(each, seed=1) for each in runs]
+    runs[-1].history["validation_loss"] = [7.0, 7.0, 7.0, NAN]
+    text = said(number, measured(runs, Config(n_seeds=2)))
     assert f"diverged ({name}" in text
     assert "the first one at epoch 2" in text
     for claim in ("worse", "better", "carries over", "One seed", "beyond chance"):

@@ -134,19 +134,16 @@ def test_loss_and_accuracy_logged_are_those_of_the_saved_network(tiny_data, tmp_
     assert accuracy == trained.measures["test_acc"]
 
 
-def test_raw_pixels_are_left_as_they_are(tiny_data, tmp_path, monkeypatch):
-    raw = replace(TINY, normalization=False, epochs=1)
-    subsets = lab.split(raw, tiny_data)
-    trained = lab.train(raw, subsets, tmp_path)
-    images, labels = subsets["validation"]
-    loss, _ = lab.evaluate(lab.build_model(raw), images, preprocessing.one_hot(labels, 10))
-    assert trained.history["validation_loss"][0] == loss
+def test_raw_pixels_are_left_as_they_are(rates, tiny_data):
+    _, measured = rates
+    images, labels = lab.split(TINY, tiny_data)["validation"]
+    loss, _ = lab.evaluate(lab.build_model(TINY), images, preprocessing.one_hot(labels, 10))
+    assert [run.history["validation_loss"][0] == loss for run in measured.runs] == [True, True, False, False]
 
 
-def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tiny_data, tmp_path):
-    recipe = replace(TINY, epochs=3)
-    subsets = lab.split(recipe, tiny_data)
-    whole = lab.train(recipe, subsets, tmp_path / "whole")
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(rates, tiny_data, tmp_path):
+    whole = rates[1].runs[3]  # normalised pixels and the usual rate: TINY
+    subsets = lab.split(TINY, tiny_data)
     ended = []
 
     def interrupt():
@@ -155,8 +152,8 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tiny_data, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        lab.train(recipe, subsets, tmp_path / "part", interrupt)
-    resumed = lab.train(recipe, subsets, tmp_path / "part")
+        lab.train(TINY, subsets, tmp_path, interrupt)
+    resumed = lab.train(TINY, subsets, tmp_path)
     for name, values in whole.history.items():
         np.testing.assert_allclose(resumed.history[name], values, rtol=1e-6, err_msg=name)
 
