@@ -128,6 +128,9 @@ def test_chance_is_that_of_the_images_tested(run, measured):
     runs = [run("swapped", accuracy=0.90), run("swapped_no_dropout", accuracy=0.912)]
     assert "no further apart" in said("1.3", measured(runs, n_train=3000, n_test=30_000))
     assert "More images" in said("1.3", measured(runs, n_train=30_000, n_test=3000))
+    both = [run("base", accuracy=0.90), run("swapped", accuracy=0.912)]  # tested on n_test and on n_train images
+    assert "no further apart" in said("1.2", measured(both, n_train=3000, n_test=30_000))
+    assert "no further apart" in said("1.2", measured(both, n_train=30_000, n_test=3000))
 
 
 @pytest.mark.parametrize(
