@@ -512,7 +512,7 @@ def test_chance_counts_the_seeds_of_the_deeper_network(run, measured):
 
 
 def test_times_of_both_networks(run, measured):
-    given = [run("depth", "one_convolution", seconds=1.0), run("deep", seconds=50.5)]
+    given = [run("depth", "one_convolution", seconds=1.0), run("depth", "two_convolutions"), run("deep", seconds=50.5)]
     text = said("6.1", measured(given))
     assert "110 s of training" in text
     assert "It took 10.0 times as long" in text
@@ -530,6 +530,10 @@ def test_the_ablation_tells_lost_points_and_what_may_be_chance(run, runs, measur
     text = said("6.1", measured(alike))
     assert "Without no single ingredient is the difference larger" in text
     assert "like this" not in text
+    for other, claim in (("without_colour", "it is better like this"), ("without_flip", "it is worse like this")):
+        text = said("6.1", measured([*alike, run("ablation", other)]))
+        assert claim in text
+        assert "Without no single ingredient" not in text
 
 
 def test_without_ablation_nothing_is_said_of_it(runs, run, measured):
@@ -795,6 +799,8 @@ def test_maps_of_deeper_layers_resemble_the_image_less(shapes, measured):
                            ("like_edges", "with its edges {0:.2f} and {1:.2f}")):
         assert sentence.format(*found[kind]) in text
         assert found[kind][0] > 0.3 > found[kind][1]
+    for kind, reference in (("like_brightness", bright), ("like_edges", edge)):
+        assert found[kind][0] == pytest.approx(abs(np.corrcoef((bright + edge).ravel(), reference.ravel())[0, 1]))
     swapped = {"stage_0": stage(noise, 4), "stage_1": stage((bright + edge)[::2, ::2], 6)}
     assert "not so in both respects" in said("8.2", measured(**given | {"stages": swapped}))
 
