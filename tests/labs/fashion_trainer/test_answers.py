@@ -53,9 +53,9 @@ def texts(number, measured):
             "best epoch, 8.4% at the end). Normalised pixels: nothing learnt beyond chance (9.3%, 9.6%, 9.5%)",
             "360 steps of 1e-08 move a weight by about 4e-06 at most, where the weights of the first layer "
             "begin anywhere within ±0.036",
-            "The largest rate, 0.01. Raw pixels: worse than the best rate, at its best epoch and at the end (8.0% "
-            "before training, 12.0% at the best epoch, 9.0% at the end). Normalised pixels: worse than the best rate, "
-            "at its best epoch and at the end (9.1%, 87.0%, 86.0%)",
+            "The largest rate, 0.01. Raw pixels: nothing learnt beyond chance (8.0% before training, 8.9% at the best "
+            "epoch, 8.7% at the end). Normalised pixels: worse than the best rate, at its best epoch and at the end "
+            "(9.1%, 87.0%, 86.0%)",
             "the loss jumps about its minimum",
             "One seed each",
         )),
@@ -258,9 +258,9 @@ def test_a_rate_that_diverges_is_told_and_is_not_saturated(of_rates):
     assert "1 combination of the table diverged, the first one at epoch 1" in text
     assert "gradient is zero" not in text
     late = {"losses": [2.3, 2.2, NAN], "norms": [0.3, NAN]}
-    both = {("raw", "0.0001"): late, ("normalised", "0.0001"): late}
+    both = {("raw", "0.0001"): late, ("normalised", "0.0001"): lost}
     text = said("2.2", of_rates((GOOD, GOOD), (GOOD, GOOD), both))
-    assert "2 combinations of the table diverged, the first one at epoch 2" in text
+    assert "2 combinations of the table diverged, the first one at epoch 1" in text
     assert "A rate smaller" not in text
     assert "The smallest rate, 0.0001. Raw pixels: diverged" in text
 
@@ -269,9 +269,11 @@ def test_the_table_has_a_verdict_for_every_rate(measured):
     table = QUESTIONS["2.2"].function(measured()).table
     assert list(table["normalization"]) == ["no_normalization"] * 3 + ["with_normalization"] * 3
     assert list(table["setting"]) == [0.01, 1e-4, 1e-8] * 2
-    assert list(table["verdict"]) == ["rate_worse", "rate_as_good", "rate_stuck"] * 2
-    assert [mean for mean, _ in table["best_validation_accuracy"]] == [0.12, 0.82, 0.085, 0.87, 0.9, 0.096]
-    assert [mean for mean, _ in table["validation_accuracy"]] == [0.09, 0.81, 0.084, 0.86, 0.89, 0.095]
+    assert list(table["verdict"]) == [
+        "rate_stuck", "rate_as_good", "rate_stuck", "rate_worse", "rate_as_good", "rate_stuck",
+    ]
+    assert [mean for mean, _ in table["best_validation_accuracy"]] == [0.089, 0.82, 0.085, 0.87, 0.9, 0.096]
+    assert [mean for mean, _ in table["validation_accuracy"]] == [0.087, 0.81, 0.084, 0.86, 0.89, 0.095]
     assert [mean for mean, _ in table["test_accuracy"]] == [0.5] * 6
     assert [mean for mean, _ in table["train_accuracy"]] == [0.6] * 6
     assert [mean for mean, _ in table["epoch_seconds"]] == [1.5] * 6
