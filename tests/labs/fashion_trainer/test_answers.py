@@ -484,6 +484,7 @@ def test_nothing_is_compared_with_a_training_that_diverged(number, study, settin
         (0.91, 0.912, 0.905, ("all_equal", "cnn_not_first"), ("all three are equal within chance",)),
         (0.75, 0.91, 0.912, ("first_tied", "last_alone", "cnn_behind"),
          ("Last, beyond chance: convolutional network.", "than deep network with kernels of 1 pixel, shallow")),
+        (0.91, 0.1, 0.85, ("first_alone", "last_alone", "cnn_first"), ("Last, beyond chance: deep",)),
         (0.1, 0.102, 0.101, ("none_learnt",), ("none of these networks is beyond guessing",)),
     ],
 )
