@@ -93,6 +93,7 @@ def test_networks_for_pairs_are_compared_in_each_condition(measured):
         "as they are", "noisy sound", "hidden part of the image", "both degraded",
     ]
     intervals = [line.get_ydata() for line in axes.lines if len(line.get_ydata()) == 2]
+    assert [10, 10] in [list(each) for each in intervals]
     # Wilson, 41.18 % of the 400 recordings, not of the 567 pairs.
     assert any(np.allclose(each, [36.46, 46.07], atol=0.02) for each in intervals)
 
