@@ -44,7 +44,10 @@ def test_studies_differ_by_what_they_compare_alone():
         assert {name: (each.network_type, each.network) for name, each in found.items()} == {
             name: NETWORKS[name] for name in STUDIES[study]
         }
-        assert all(isinstance(name, Word) for name in found)
+        assert [type(name) for name in found] == [Word] * len(found)
+        assert list(found) == {
+            "depth": ["mlp", "deep_mlp"], "cnn": ["mlp", "cnn"], "width": ["cnn", "deep_cnn", "shallow_cnn"],
+        }[study]
         kept = {replace(each, network_type="mlp", network=recipe.network) for each in found.values()}
         assert kept == {recipe}
 
