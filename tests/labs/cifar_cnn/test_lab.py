@@ -196,6 +196,21 @@ def test_settings_reach_the_training(tiny_data, tmp_path, monkeypatch):
     assert [used[name] for name in ("batch_size", "epochs", "seed", "patience")] == [16, 2, 5, 4]
     assert used["augmentation"] is None
     assert used["keep_epochs"] == (0, 1, 2, 5, 10, 20)
+    with pytest.raises(ZeroDivisionError):
+        lab.train(replace(recipe, augmentation=("erase",)), tiny_data, tmp_path)
+    x = np.ones((1, 32, 32, 3), np.float32)
+    assert (used["augmentation"](x, x[:, 0, 0], np.random.default_rng(0))[0] != x).any()
+
+
+def test_accuracies_are_those_of_one_view_and_of_all(tiny, tiny_data, folder):
+    (run,) = tiny.of_study("deep")
+    recipe = lab.deeper(TINY, RECIPE)
+    model, subsets = lab.build_model(recipe), lab.split(recipe, tiny_data)
+    training.load_weights(model, training.final_file(folder / run.key))
+    for name, views in lab.predictions(recipe, model, subsets).items():
+        labels = subsets[name].labels
+        one, all_ = (float((each.argmax(axis=1) == labels).mean()) for each in (views[0], views.mean(axis=0)))
+        assert (run.measures[f"{name}_acc_one_view"], run.measures[f"{name}_acc"]) == pytest.approx((one, all_))
 
 
 def test_augmentations_are_chained_in_their_order():
