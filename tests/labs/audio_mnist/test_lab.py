@@ -179,6 +179,18 @@ def test_pairs_are_of_one_class_and_nothing_tested_was_learnt(material):
             assert label in labels[index]
 
 
+def test_half_of_the_training_pairs_are_degraded_in_each_modality_independently(material):
+    white = replace(material.written, x_train=np.full_like(material.written.x_train, 255))
+    other = Material(material.spoken, white, material._folder)
+    recipe = replace(RECIPES["network_early"], n_pairs=100)
+    x, _ = lab.task(recipe, other).train
+    clean = {image.tobytes() for image in other.images(recipe)[0, ..., 0]}
+    hidden = (x[..., 0] == 0).any(axis=(1, 2))
+    noisy = np.array([np.ascontiguousarray(image).tobytes() not in clean for image in x[..., 1]])
+    for each in (hidden, noisy, hidden == noisy):
+        assert 0.3 < each.mean() < 0.7
+
+
 def test_conditions_degrade_what_they_say(material):
     tests = {name: x for name, (x, _) in lab.task(RECIPES["network_image"], material).tests.items()}
     assert tuple(tests) == tuple(pairs.CONDITIONS)
