@@ -179,9 +179,9 @@ def test_pairs_are_of_one_class_and_nothing_tested_was_learnt(material):
             assert label in labels[index]
 
 
-def test_half_of_the_training_pairs_are_degraded_in_each_modality_independently(material):
+def test_half_of_the_training_pairs_are_degraded_in_each_modality_independently(material, tmp_path):
     white = replace(material.written, x_train=np.full_like(material.written.x_train, 255))
-    other = Material(material.spoken, white, material._folder)
+    other = Material(material.spoken, white, tmp_path)
     recipe = replace(RECIPES["network_early"], n_pairs=100)
     x, _ = lab.task(recipe, other).train
     clean = {image.tobytes() for image in other.images(recipe)[0, ..., 0]}
