@@ -19,7 +19,6 @@ LABS = cli.labs()
 MOST_LINES = {"audio_mnist": 450}
 MORE_ROOMS = {"audio_mnist": ["description", "pairs"]}
 """Rooms that a lab has besides: seven questions, six networks, two kinds of data."""
-MORE_MODULES = {"audio_mnist": ("description", "pairs")}
 
 
 def part(lab, name):
@@ -43,7 +42,7 @@ def test_labs_are_found_by_name():
 def test_the_folder_has_the_same_files(lab):
     names = {path.name for path in (ROOT / "labs" / lab).iterdir() if path.name != "__pycache__"}
     modules = ["__init__", "__main__", "answers", "config", "figures", "lab", "measured", *MORE_ROOMS.get(lab, [])]
-    assert names == {"questions.toml", *(f"{module}.py" for module in (*modules, *MORE_MODULES.get(lab, ())))}
+    assert names == {"questions.toml", *(f"{module}.py" for module in modules)}
     lines = len((ROOT / "labs" / lab / "lab.py").read_text(encoding="utf-8").splitlines())
     assert lines <= MOST_LINES.get(lab, 400)
 

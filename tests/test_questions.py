@@ -212,7 +212,7 @@ def test_a_table_in_french():
 
 
 def test_a_large_sd_is_written_out():
-    assert table_of(pd.DataFrame({"step_milliseconds": [(200.0, 141.4)]}), "en")[1] == ["200 ± 141"]
+    assert table_of(pd.DataFrame({"epoch_seconds": [(200.0, 141.4)]}), "en")[1] == ["200 ± 141"]
 
 
 def test_a_table_without_a_translated_column_is_a_bug():
