@@ -77,7 +77,8 @@ def keys_written(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("lab", LABS)
 def test_every_word_of_a_lab_is_used(lab):
-    files = [*(PROJECT / "labs" / lab).glob("*.py"), *(PROJECT / "mi204").glob("*.py"), *(PROJECT / "mi204/plots").glob("*.py")]
+    folders = (PROJECT / "labs" / lab, PROJECT / "mi204", PROJECT / "mi204" / "plots")
+    files = [path for folder in folders for path in folder.glob("*.py")]
     patterns = re.compile("|".join(sorted(set().union(*map(keys_written, files)))))
     unused = [key for key in LABS[lab]["words"] if not patterns.fullmatch(key)]
     assert unused == []
