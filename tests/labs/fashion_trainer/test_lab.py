@@ -161,17 +161,20 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(rates, tiny_data, tmp_
 def test_the_torch_engine_trains_the_same_networks_elsewhere(rates, tiny_data, tmp_path):
     pytest.importorskip("torch")
     _, with_keras = rates
-    config = Config(recipe=replace(TINY, engine="torch", epochs=1), questions=("2.4",))
+    config = Config(recipe=replace(TINY, engine="torch", epochs=1), questions=("2.4",), n_seeds=2)
     measured = lab.run(config, tiny_data, tmp_path)
     assert measured.environment["backend"] == "torch (Trainer)"
-    assert [run.parameters for run in measured.runs] == [269_322, 270_743]
+    assert [(run.seed, run.parameters) for run in measured.runs] == [
+        (0, 269_322), (0, 270_743), (1, 269_322), (1, 270_743),
+    ]
+    assert measured.runs[0].history != measured.runs[2].history
     assert measured.origin != with_keras.origin
     assert {name: len(values) for name, values in measured.runs[0].history.items()} == {
         "train_accuracy": 2, "validation_accuracy": 2, "train_loss": 2, "validation_loss": 2, "train_gradient_norm": 1,
     }
     assert measured.runs[0].measures.keys() == {"test_loss", "test_acc"}
     kept = results.keep(measured, Config(recipe=TINY), tmp_path / "records")
-    assert kept.folder.name == "course-torch_Trainer-sample-engine=torch,epochs=1"
+    assert kept.folder.name == "course-torch_Trainer-sample-engine=torch,epochs=1,n_seeds=2"
     assert kept.measured == measured
 
 
@@ -190,11 +193,12 @@ def test_a_shift_commutes_inside_and_a_rotation_does_not(tiny_data, seed):
 
 
 def test_equivariance_is_measured_whatever_is_asked(rates, tiny_data):
-    _, measured = rates
-    alone = lab.run(Config(recipe=TINY, questions=("2.1",)), tiny_data)
+    image = tiny_data.x_train[0] / np.float32(255)
+    alone = lab.run(Config(recipe=replace(TINY, seed=3), questions=("2.1",)), tiny_data)
     assert not alone.runs
-    np.testing.assert_array_equal(alone.equivariance.image, tiny_data.x_train[0, :, :, 0] / np.float32(255))
-    np.testing.assert_array_equal(alone.equivariance.features, measured.equivariance.features)
+    for measured, seed in ((rates[1], 0), (alone, 3)):
+        np.testing.assert_array_equal(measured.equivariance.image, image[..., 0])
+        np.testing.assert_array_equal(measured.equivariance.features, lab.equivariance(seed, image).features)
 
 
 # --- what is refused ---
