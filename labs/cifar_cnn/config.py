@@ -100,7 +100,14 @@ class Recipe:
             settings.check_range(self, ("patience",), least=1)
         settings.check_range(self, ("l2", "weight_decay"), least=0)
         settings.check_range(self, ("learning_rate",), least=1e-9)
-        _check_batch(self.batch_size, self.n_train)
+        if self.batch_size > self.n_train:
+            raise SettingError(
+                "Expected batch sizes of at most {n_train:,} (n_train, the size of the training set), received "
+                "{batch_size:,}: choose a smaller batch or more images.",
+                "Tailles de lot d'au plus {n_train:,} attendues (n_train, la taille de l'ensemble d'apprentissage), "
+                "{batch_size:,} reçue : choisir un lot plus petit ou plus d'images.",
+                n_train=self.n_train, batch_size=self.batch_size,
+            )
         if not 1 <= len(self.filters) <= 5:
             raise SettingError(
                 "Expected 1 to 5 numbers of filters (each pooling halves the 32 pixels), received {filters}: "
@@ -109,17 +116,6 @@ class Recipe:
                 "changer --filters.",
                 filters=self.filters,
             )
-
-
-def _check_batch(batch_size: int, n_train: int) -> None:
-    if batch_size > n_train:
-        raise SettingError(
-            "Expected batch sizes of at most {n_train:,} (n_train, the size of the training set), received "
-            "{batch_size:,}: choose a smaller batch or more images.",
-            "Tailles de lot d'au plus {n_train:,} attendues (n_train, la taille de l'ensemble d'apprentissage), "
-            "{batch_size:,} reçue : choisir un lot plus petit ou plus d'images.",
-            n_train=n_train, batch_size=batch_size,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +148,6 @@ class Config(LabConfig):
             self, ("resume_batch_size", "resume_epochs", "batch_sizes", "optimizer_seeds", "deep_epochs"), least=1
         )
         settings.check_range(self, ("ablation_epochs",), least=0)
-        _check_batch(self.resume_batch_size, self.recipe.n_train)
 
 
 PRESETS = {

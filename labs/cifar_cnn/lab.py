@@ -268,8 +268,8 @@ def plan_others(config: Config, needed: set[str]) -> list[studies.Planned]:
 
 
 def check(config: Config, planned: list[studies.Planned], data: ImageDataset) -> None:
-    """Find before the first training what would stop the last: too few images, a checkpoint that does not fit."""
-    check_images([config.recipe, *(each.recipe for each in planned)], len(data.x_train))
+    """Find before the first training what would stop the last: too few images, a batch or file that does not fit."""
+    check_images([resumed(config, config.recipe.seed, ""), *(each.recipe for each in planned)], len(data.x_train))
     split(config.recipe, data)
     if config.checkpoint:
         training.load_weights(build_model(config.recipe), config.checkpoint)

@@ -124,7 +124,7 @@ def test_settings_of_a_training_out_of_range_are_refused(changes, message):
     [
         ({"preset": "huge"}, "preset to be one of quick, course, full"),
         ({"batch_sizes": (8, 0)}, "batch_sizes to be at least 1, received 0"),
-        ({"resume_batch_size": 5001}, "at most 5,000 .* received 5,001"),
+        ({"resume_batch_size": 0}, "resume_batch_size to be at least 1"),
         ({"resume_epochs": 0}, "resume_epochs to be at least 1"),
         ({"deep_epochs": 0}, "deep_epochs to be at least 1"),
         ({"optimizer_seeds": 0}, "optimizer_seeds to be at least 1"),

@@ -399,6 +399,8 @@ def test_what_would_stop_the_last_training_stops_before_the_first(tiny_data, tmp
 
     with pytest.raises(SettingError, match=r"at most 100 .* received 128"):
         run(100, ("4.2", "7.1"), batch_sizes=(8, 128))
+    with pytest.raises(SettingError, match=r"at most 100 .* received 101"):
+        run(100, ("7.1",), resume_batch_size=101)
     with pytest.raises(SettingError, match="at most 400 training images, received 800"):
         run(200, ("7.1", "7.2"))
     with pytest.raises(SettingError, match="at most 400 training images, received 500"):
