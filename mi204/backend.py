@@ -83,15 +83,17 @@ def prepare() -> None:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder)
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    # Start-up notices of tensorflow, and its advice about retracing: each network of a study must be traced once.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # start-up notices of tensorflow
 
 
 def use_our_settings() -> None:
-    """Give Keras' global settings the values of ``SETTINGS``: a user's keras.json must not change a lab."""
+    """Give Keras' global settings the values of ``SETTINGS``: a user's keras.json must not change a lab.
+
+    tensorflow's advice about retracing is silenced: each network of a study must be traced once.
+    """
     import keras
 
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras.config.set_image_data_format(SETTINGS["image_data_format"])
     keras.config.set_floatx(SETTINGS["floatx"])
     keras.config.set_epsilon(float(SETTINGS["epsilon"]))

@@ -8,6 +8,7 @@ table ``words`` with the terms of this lab alone. The functions stand in ``labs/
 
 import importlib
 import math
+import numbers
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -140,7 +141,13 @@ def check_numbers(numbers: tuple[str, ...], there: tuple[str, ...]) -> None:
 
 
 def markdown(table: pd.DataFrame, vocabulary: Vocabulary, language: Language) -> str:
-    """Write a table in Markdown, aligned so that it reads well in a terminal too."""
+    """Write a table in Markdown, aligned so that it reads well in a terminal too.
+
+    Raises ValueError for a column of pandas' own type of text, which makes plain text of a ``Word``.
+    """
+    texts = [name for name, kind in table.dtypes.items() if isinstance(kind, pd.StringDtype)]
+    if texts:
+        raise ValueError(f"Expected objects in the columns {', '.join(texts)}: build the table with dtype=object.")
 
     def text(cell: Any) -> str:
         if isinstance(cell, tuple):
@@ -150,11 +157,11 @@ def markdown(table: pd.DataFrame, vocabulary: Vocabulary, language: Language) ->
             return f"{text(mean)} ± {vocabulary.fill('{x:,.0f}' if sd >= 99.5 else '{x:.2g}', {'x': sd}, language)}"
         if isinstance(cell, Text):
             return cell.written(language)
-        if isinstance(cell, float):
+        if isinstance(cell, numbers.Real) and not isinstance(cell, numbers.Integral):
             if math.isnan(cell):
                 return "–"
             return vocabulary.fill("{x:,.0f}" if abs(cell) >= 1000 else "{x:.4g}", {"x": cell}, language)
-        if isinstance(cell, int) and not isinstance(cell, bool):
+        if isinstance(cell, numbers.Integral) and not isinstance(cell, bool):
             return vocabulary.fill("{x:,}", {"x": cell}, language)
         return vocabulary.translated(cell if isinstance(cell, str) else str(cell), language)
 

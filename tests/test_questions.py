@@ -5,6 +5,7 @@ import math
 import sys
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -187,7 +188,8 @@ TABLE = pd.DataFrame(
         "n_seeds": [1234, 2, 3],
         "test_accuracy": [(0.51234, 0.0234), (0.5, math.nan), (1234.5, 12.3)],
         "loss": [1.23456, 123456.7, -0.5],
-    }
+    },
+    dtype=object,
 )
 
 
@@ -222,3 +224,14 @@ def test_a_table_without_a_translated_column_is_a_bug():
 
 def test_a_number_that_there_is_not():
     assert table_of(pd.DataFrame({"loss": [math.nan], "test_accuracy": [(math.nan, 0.1)]}), "en")[1][0] == "–"
+
+
+def test_numbers_of_numpy_are_numbers():
+    table = pd.DataFrame({"n_seeds": [np.int64(1234)], "loss": [np.float32(1.5)]}, dtype=object)
+    assert table_of(table, "fr")[1] == ["1\u202f234", "1,5"]
+
+
+def test_a_column_that_would_lose_its_words_is_a_bug():
+    """Where pyarrow is installed, pandas' own type of text makes plain text of a Word."""
+    with pytest.raises(ValueError, match="columns setting: build the table with dtype=object"):
+        table_of(pd.DataFrame({"setting": [Word("validation")], "loss": [0.5]}), "en")

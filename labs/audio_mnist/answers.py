@@ -58,8 +58,11 @@ def seeds(measured: Measured) -> str:
 def environment(measured: Measured) -> Answer:
     """List the packages and their versions."""
     table = pd.DataFrame(
-        {"package": name, "version": Word("not_installed") if version == "unknown" else version}
-        for name, version in measured.packages.items()
+        [
+            {"package": name, "version": Word("not_installed") if version == "unknown" else version}
+            for name, version in measured.packages.items()
+        ],
+        dtype=object,
     )
     return Answer({name: measured.environment[name] for name in ("python", "backend")}, table)
 
@@ -81,7 +84,8 @@ def recordings(measured: Measured) -> Answer:
             "duration": list(zip(table["mean"], table["std"], strict=True)),
             "shortest": table["min"],
             "longest": table["max"],
-        }
+        },
+        dtype=object,
     )
     numbers = sorted({int(each.repetitions.min()), int(each.repetitions.max())})
     values = {
@@ -195,14 +199,17 @@ def split(measured: Measured) -> Answer:
     values["apart"] = 100 * abs(values["random"] - values["unseen"])
     values["lead"] = 100 * abs(values["ours"] - values["unseen"])
     table = pd.DataFrame(
-        {
-            "speaker": name,
-            "in_training": sides.n_train[name],
-            "in_test": sides.n_test[name],
-            "left_out_course": 100 * course[name] if name in course else Word("not_left_out"),
-            "left_out_ours": 100 * our[name] if name in our else Word("not_left_out"),
-        }
-        for name in measured.speakers
+        [
+            {
+                "speaker": name,
+                "in_training": sides.n_train[name],
+                "in_test": sides.n_test[name],
+                "left_out_course": 100 * course[name] if name in course else Word("not_left_out"),
+                "left_out_ours": 100 * our[name] if name in our else Word("not_left_out"),
+            }
+            for name in measured.speakers
+        ],
+        dtype=object,
     )
     return Answer(values, table, _texts_of_split(measured, values, leak, better))
 
@@ -247,14 +254,17 @@ def blocks(measured: Measured) -> Answer:
     total = sum(map(sum, by_hand.values()))
     counted = {kind: iter(counts) for kind, counts in by_hand.items()}
     table = pd.DataFrame(
-        {
-            "layer": layer.type,
-            "settings": layer.settings or "-",
-            "output_shape": layer.output_shape,
-            "by_hand": next(counted[layer.type]) if layer.type in counted else 0,
-            "by_keras": layer.parameters,
-        }
-        for layer in described.layers
+        [
+            {
+                "layer": layer.type,
+                "settings": layer.settings or "-",
+                "output_shape": layer.output_shape,
+                "by_hand": next(counted[layer.type]) if layer.type in counted else 0,
+                "by_keras": layer.parameters,
+            }
+            for layer in described.layers
+        ],
+        dtype=object,
     )
     values = {
         "height": height,

@@ -351,8 +351,8 @@ def _rates_table(measured: Measured, verdicts: dict[str, dict[float, Word]]) -> 
     for study, pixels in PIXELS.items():
         part = _table(measured.of_study(study)).drop(columns="parameters")
         part["setting"] = part["setting"].map(float)
-        part.insert(0, "normalization", pixels)
-        part["verdict"] = part["setting"].map(verdicts[study])
+        part.insert(0, "normalization", pd.Series([pixels] * len(part), dtype=object))
+        part["verdict"] = pd.Series([verdicts[study][rate] for rate in part["setting"]], dtype=object)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 

@@ -161,13 +161,16 @@ def synthesis(measured: Measured) -> Answer:
         epoch_seconds=tables.epoch_seconds,
     )
     verdicts = pd.DataFrame(
-        {
-            "setting": Word(name),
-            "least_at_epoch": each.best_epoch,
-            "rise_percent": 100 * each.rise,
-            "overfitting": Word("diverged" if each.diverged else "yes" if each.overfits else "no"),
-        }
-        for name, each in found.items()
+        [
+            {
+                "setting": Word(name),
+                "least_at_epoch": each.best_epoch,
+                "rise_percent": 100 * each.rise,
+                "overfitting": Word("diverged" if each.diverged else "yes" if each.overfits else "no"),
+            }
+            for name, each in found.items()
+        ],
+        dtype=object,
     )
     values = {f"{name}_{key}": value for name, each in found.items() for key, value in vars(each).items()}
     overfitting = [Word(name) for name, each in found.items() if each.overfits]
