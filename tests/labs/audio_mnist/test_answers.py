@@ -142,8 +142,8 @@ def test_the_table_of_recordings(measured):
     assert table["speaker"].to_list() == ["ada", "bob", "eve"]
     assert table["recordings"].to_list() == [400] * 3
     np.testing.assert_allclose([mean for mean, _ in table["duration"]], [0.3645, 0.4645, 0.5645])
-    np.testing.assert_allclose(table["shortest"], [0.3, 0.4, 0.5])
-    np.testing.assert_allclose(table["longest"], [0.429, 0.529, 0.629])
+    np.testing.assert_allclose(table["shortest"].to_list(), [0.3, 0.4, 0.5])
+    np.testing.assert_allclose(table["longest"].to_list(), [0.429, 0.529, 0.629])
 
 
 # --- 2.3 ---
