@@ -507,6 +507,13 @@ def test_train_and_test_losses():
     assert "Least test loss (epoch 7)" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
+def test_a_loss_that_hardly_moves_stays_below_the_top():
+    still = replace(LOSS_RUNS[0], history={name: [2.3, 2.301] for name in LOSS_RUNS[0].history})
+    for axes in plots.train_and_test_losses([still], best_epoch=1, **frame("en")).axes:
+        assert axes.get_ylim()[0] == 0
+        assert axes.get_ylim()[1] > 1.03 * 2.301
+
+
 def test_sound_is_drawn_on_axes_of_seconds_and_hertz():
     frequencies = np.linspace(0, 4100, 42)  # filters at 100, 200, … 4000 Hz
     spectrogram = plots.Spectrogram("true", IMAGE_OF_SOUND, frequencies, 0.4)

@@ -88,7 +88,7 @@ def train_and_test_losses(runs: list[Run], *, best_epoch: int, title: str, foote
         handles.append(_handle(word(name, language).capitalize(), diverged, language, **look))
     for axes in (train_axes, test_axes):
         _epoch_axis(axes, 1, len(runs[0].history["test_loss"]), language)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.04 * axes.get_ylim()[1])  # room for the marker of a loss that hardly moves
         axes.set_ylabel(word("loss", language).capitalize())
     label = f"{word('least_test_loss', language).capitalize()} ({word('epoch', language)} {best_epoch})"
     handles.append(test_axes.axvline(best_epoch, color="black", linestyle=":", label=label))
