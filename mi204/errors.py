@@ -9,9 +9,9 @@ from mi204.language import Language, Text
 class UserError(Exception):
     """Something outside the code is wrong: a setting, a file, a folder, the network."""
 
-    def __init__(self, english: str, french: str = "", **values: object) -> None:
+    def __init__(self, english: str, french: str, **values: object) -> None:
         """Take the message in both languages; ``{name:format}`` are filled with ``values`` as each language does."""
-        self.text = Text(english, french or english, values)
+        self.text = Text(english, french, values)
         super().__init__(self.text.written("en"))
 
     def written(self, language: Language) -> str:

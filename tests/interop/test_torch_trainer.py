@@ -164,7 +164,7 @@ def test_the_sample_stands_in_for_the_data_and_says_so(monkeypatch, tmp_path, ca
 
 
 def unreachable(*_):
-    raise DataError("no network")
+    raise DataError("no network", "pas de réseau")
 
 
 @pytest.mark.data

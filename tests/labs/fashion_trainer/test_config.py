@@ -1,5 +1,6 @@
 """The settings of the lab of homework 004: sizes found, what is compared, what is refused; no backend needed."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -73,5 +74,4 @@ def test_studies_differ_by_what_they_compare_alone():
 def test_settings_out_of_range_are_refused(kind, changes, english, french):
     with pytest.raises(SettingError, match=english) as refused:
         kind(**changes)
-    with pytest.raises(SettingError, match=french):
-        raise SettingError(refused.value.written("fr"))
+    assert re.search(french, refused.value.written("fr"))
