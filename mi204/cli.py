@@ -111,7 +111,7 @@ def guarded(action: Callable[[], None], language: Language = "en") -> None:
     try:
         action()
     except UserError as error:
-        sys.exit(f"{word('error', language)}{' ' if language == 'fr' else ''}: {error.written(language)}")
+        sys.exit(fill(word("error", language), {"message": error.written(language)}, language))
     except KeyboardInterrupt as stop:
         reason = stop.text.written(language) if hasattr(stop, "text") else ""
         key = "interrupted_in_training" if reason else "interrupted"
@@ -146,8 +146,7 @@ def print_kept(
 ) -> None:
     """Say which trainings were reused, which other questions what is kept answers, and what was moved."""
     if n_reused:
-        text = fill(word("trainings_reused", language), {"n_trained": n_trained, "n_reused": n_reused}, language)
-        print(f"{word('trainings', language).capitalize()}: {text}")
+        print(fill(word("trainings_reused", language), {"n_trained": n_trained, "n_reused": n_reused}, language))
     numbers = [
         each.number for each in questions.of_lab(lab).values()
         if set(each.needs) <= kept.measured.studies and each not in chosen
@@ -190,7 +189,7 @@ def _record(lab: str, name: str | None, language: Language) -> tuple[Measured, P
         )
     folder = there[names.index(name)] if name else (there or [paths.figures(lab)])[0]
     measured = results.load(_part(lab, "measured").Measured, folder)
-    print(f"{word('results_in', language)}: {folder}")
+    print(fill(word("results_in", language), {"folder": str(folder)}, language))
     if others := [each for each in names if each != folder.name]:
         print(fill(word("records_beside", language), {"names": ", ".join(others)}, language))
     return measured, folder
