@@ -34,7 +34,8 @@ import torch
 
 import mi204
 from mi204.grading import _isolation, _wire
-from mi204.grading._probes import MissingError, SignatureError, probe
+from mi204.grading._neighbours import Neighbours
+from mi204.grading._probes import MissingError, SignatureError, methods, probe
 
 FILENAME = "solution.py"
 FILE_BYTES = 16_000_000
@@ -280,8 +281,9 @@ def _session(request: dict, isolation: str, send: Callable[[dict], None]) -> Non
     send({"case": "import", **answer, **({"defined": defined} if answer else {})})
     if answer and not defined:
         return
+    neighbours = methods(Neighbours)
     for case, (name, inputs) in request["cases"].items():
-        send({"case": case, **_guarded(lambda name=name, inputs=inputs: probe(module, name, inputs), source)})
+        send({"case": case, **_guarded(lambda name=name, inputs=inputs: probe(module, name, inputs, neighbours), source)})
 
 
 def _read(source: bytes) -> dict:

@@ -1,7 +1,8 @@
 """What runs in the child: call the functions of the submission on given inputs, and give back what came, unjudged.
 
-Only torch and numpy are imported. Around the function that is probed stand correct neighbours, so that the mistake of
-one function shows in that function alone.
+Only torch and numpy are imported. Around the function that is probed stand others, so that the mistake of one function
+shows in that function alone: ``Surroundings``, and for the last functions the correct ones of ``_neighbours``. Nothing
+here answers a question: a submission can look at all that is in its process.
 """
 
 import inspect
@@ -29,8 +30,8 @@ class SignatureError(Exception):
     """A function of the submission does not take the arguments of the homework."""
 
 
-class Neighbours:
-    """Correct versions of the methods that stand around the probed one."""
+class Surroundings:
+    """What an ``__init__`` of one's own may call, in place of the submission's: right in kind, and worth no points."""
 
     @staticmethod
     def load_dataset(datapath: str = "") -> tuple:
@@ -44,8 +45,8 @@ class Neighbours:
 
     @staticmethod
     def create_activation_function(activation_str: str) -> nn.Module:
-        """Give some activation."""
-        return nn.Tanh()
+        """Give an activation that the homework does not name."""
+        return nn.ELU()
 
     @staticmethod
     def create_mlp(*arguments: Any) -> nn.Module:
@@ -54,50 +55,35 @@ class Neighbours:
 
     create_cnn = create_mlp
 
-    def one_hot(self, y: Tensor) -> Tensor:
-        """Code labels as rows with a single 1."""
-        return nn.functional.one_hot(y.long(), self.n_classes).float()
-
-    def compute_loss_and_accuracy(self, X: Tensor, y: Tensor) -> tuple[Tensor, float]:
-        """Give the mean cross-entropy and the accuracy; raises ValueError when ``y`` is not one-hot."""
-        if tuple(y.shape) != (len(X), self.n_classes):
-            raise ValueError(
-                f"compute_loss_and_accuracy expected one-hot labels {(len(X), self.n_classes)}, "
-                f"received {tuple(y.shape)}"
-            )
-        probabilities = self.network(X).clamp(self.epsilon, 1 - self.epsilon)
-        loss = -(y * probabilities.log()).sum(dim=1).mean()
-        return loss, float((probabilities.argmax(dim=1) == y.argmax(dim=1)).float().mean())
-
-    @staticmethod
-    def compute_gradient_norm(network: nn.Module) -> float:
-        """Give the norm of all the gradients together."""
-        return float(torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]).norm())
-
 
 _BUILDERS = ("create_mlp", "create_cnn")
 
 
-def probe(module: ModuleType, name: str, inputs: dict) -> dict:
-    """Call the function ``name`` of the submission in the way that its item asks for; give what came back.
+def probe(module: ModuleType, name: str, inputs: dict, neighbours: dict[str, Callable]) -> dict:
+    """Call the function ``name`` of the submission, among correct ``neighbours``, as its item asks; give what came back.
 
     When it fails among the neighbours, it is called among the submission's own functions: it may rely on what the
     handout leaves open, such as a norm that is a tensor.
     """
-    neighbours = {key: value for key, value in vars(Neighbours).items() if not key.startswith("_")}
-    around = {key: value for key, value in neighbours.items() if key != name}
+    at_init = {**methods(Surroundings), **neighbours}
+    around = {key: value for key, value in at_init.items() if key != name}
     if name in _BUILDERS:  # one may call the other
         around = {key: value for key, value in around.items() if key not in _BUILDERS}
-    alone = {"load_dataset": Neighbours.load_dataset}
+    alone = {"load_dataset": Surroundings.load_dataset}
     try:
-        return _PROBES[name](_Submission(module, name, neighbours, around), inputs)
+        return _PROBES[name](_Submission(module, name, at_init, around), inputs)
     except (MissingError, SignatureError):
         raise
     except Exception as error:
         try:
-            return _PROBES[name](_Submission(module, name, neighbours, alone), inputs)
+            return _PROBES[name](_Submission(module, name, at_init, alone), inputs)
         except Exception:
             raise error from None
+
+
+def methods(owner: type) -> dict[str, Callable]:
+    """Give the public methods of a class as they stand in it, static ones too."""
+    return {key: value for key, value in vars(owner).items() if not key.startswith("_")}
 
 
 class _Submission:
