@@ -60,7 +60,7 @@ _BUILDERS = ("create_mlp", "create_cnn")
 
 
 def probe(module: ModuleType, name: str, inputs: dict, neighbours: dict[str, Callable]) -> dict:
-    """Call the function ``name`` of the submission, among correct ``neighbours``, as its item asks; give what came back.
+    """Call the submission's function ``name`` as its item asks, among correct ``neighbours``; give what came back.
 
     When it fails among the neighbours, it is called among the submission's own functions: it may rely on what the
     handout leaves open, such as a norm that is a tensor.
