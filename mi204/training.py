@@ -138,7 +138,7 @@ def fit(
     """Train a compiled ``model``; go on from ``folder`` where an earlier call stopped.
 
     The model is compiled with ``metrics=["acc"]``. ``folder`` receives ``best.keras`` (highest validation accuracy so
-    far, saved per epoch), ``history.json``, the state to resume from, ``epoch_<n>.weights.h5`` for each n of
+    far, saved per epoch), ``history.json``, the state to resume from, ``epoch_<n>.keras`` for each n of
     ``keep_epochs`` (0 = before training), and ``final.keras``, the model as this function leaves it. With
     ``patience``, training ends when the validation loss has not improved for that many epochs, and the model gets the
     weights of ``best.keras``. What ``callbacks`` add to the logs at the end of an epoch is recorded too.
@@ -175,7 +175,7 @@ def fit(
         _restore(model, _state_file(folder, done.epochs))
     if not done.finished:
         if done.epochs == 0 and 0 in keep_epochs:
-            save_weights(model, epoch_file(folder, 0))
+            save(model, epoch_file(folder, 0))
         chunks = batches(
             x, y, BATCHES_AT_ONCE * batch_size, seed=seed, epoch=done.epochs, shuffle=shuffle, augmentation=augmentation
         )
@@ -196,7 +196,7 @@ def fit(
             raise Interrupted(recorder.history.epochs, epochs) from None
     if patience is not None:
         load_weights(model, best_file(folder))
-    paths.write_atomically(final_file(folder), model.save)
+    save(model, final_file(folder))
     _state_file(folder, recorder.history.epochs).unlink(missing_ok=True)
     return recorder.history
 
@@ -288,9 +288,9 @@ class _Recorder(keras.callbacks.Callback):
             [*done.epoch_seconds, self.epoch_seconds],
         )
         if history.metrics["val_acc"][-1] > max(history.metrics["val_acc"][:-1], default=-1.0):
-            paths.write_atomically(best_file(self.folder), self.model.save)
+            save(self.model, best_file(self.folder))
         if history.epochs in self.keep_epochs:
-            save_weights(self.model, epoch_file(self.folder, history.epochs))
+            save(self.model, epoch_file(self.folder, history.epochs))
         validation_loss = history.metrics["val_loss"]
         if self.patience is not None and history.epochs - metrics.best_epoch(validation_loss) >= self.patience:
             self.model.stop_training = True
@@ -334,15 +334,19 @@ def _state(model: keras.Model) -> list[np.ndarray]:
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in _variables(model)]
 
 
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile)
+"""What numpy, zipfile, Keras and h5py (RuntimeError) raise for a damaged file."""
+
+
 def _restore(model: keras.Model, path: Path) -> None:
     """Give the model the state that ``_Recorder`` saved."""
     variables = _variables(model)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             state = [archive[f"arr_{i}"] for i in range(len(archive.files))]
         if [array.shape for array in state] != [tuple(variable.shape) for variable in variables]:
             raise ValueError("the shapes of its arrays differ")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise DataError(
             "Expected in {path} the state of a training of the network {network!r} ({parameters:,} parameters), "
             "received a file that does not fit: {error}. Delete the folder {folder} to train again from the start.",
@@ -365,8 +369,8 @@ def final_file(folder: Path) -> Path:
 
 
 def epoch_file(folder: Path, epoch: int) -> Path:
-    """Give the file in which ``fit`` keeps the weights after ``epoch`` epochs."""
-    return folder / f"epoch_{epoch}.weights.h5"
+    """Give the file in which ``fit`` keeps the model after ``epoch`` epochs."""
+    return folder / f"epoch_{epoch}.keras"
 
 
 def read_history(folder: Path) -> History:
@@ -386,20 +390,24 @@ def read_history(folder: Path) -> History:
         ) from error
 
 
-def save_weights(model: keras.Model, path: Path) -> None:
-    """Write the weights (``.weights.h5``), the optimiser's state with them, whole or not at all."""
-    paths.write_atomically(path, model.save_weights)
+def save(model: keras.Model, path: Path) -> None:
+    """Write a model (``.keras``), the optimiser's state with it, whole or not at all."""
+    # Never a bare .weights.h5: HDF5 ends the process on a full disk, and reads damaged numbers as if they were whole.
+    paths.write_atomically(path, model.save)
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
     """Give ``model`` the weights of a ``.keras`` or ``.weights.h5`` file; no code of the file is run.
 
-    Raises DataError when the file is missing, damaged, or of another architecture.
+    Raises DataError when the file is missing, damaged, or of another architecture. The numbers of a ``.weights.h5``
+    have no checksum: damage among them alone is not seen.
     """
     try:
+        if path.suffix == ".keras":
+            _check_parts(path)
         model.load_weights(path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
+    except _UNREADABLE as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)  # EOFError says nothing
         raise DataError(
             "Expected weights for the network {network!r} ({layers} layers, {parameters:,} parameters) in {path}, "
             "received a file that does not fit: {reason} Give a file saved from the same architecture.",
@@ -407,6 +415,13 @@ def load_weights(model: keras.Model, path: Path) -> None:
             "un fichier qui ne convient pas : {reason} Donner un fichier issu de la même architecture.",
             network=model.name, layers=len(model.layers), parameters=model.count_params(), path=path, reason=reason,
         ) from error
+
+
+def _check_parts(path: Path) -> None:
+    """Read a ``.keras`` file whole: where h5py jumps about in it, Python 3.13 compares no checksum."""
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():
+            raise ValueError(f"its part {damaged} is damaged.")
 
 
 def predict(model: keras.Model, x: np.ndarray) -> Any:

@@ -157,7 +157,7 @@ def laboratory(tmp_path):
     def train(recipe, folder, on_epoch):
         trained.append(recipe.seed)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("best.keras", "final.keras", "epoch_1.weights.h5"):
+        for name in ("best.keras", "final.keras", "epoch_1.keras"):
             (folder / name).write_text(f"{recipe.seed}")
         for _ in range(recipe.epochs):
             on_epoch()
@@ -190,7 +190,7 @@ def test_a_plan_is_trained_in_its_order_and_remembered(laboratory, capsys):
 def test_models_are_kept_where_something_needs_them(laboratory):
     run, _, folder = laboratory
     kept, other = run([Planned("a", "x", Recipe(), keep_model=True), Planned("a", "y", Recipe(seed=1))])
-    assert files(folder / kept.key) == ["best.keras", "epoch_1.weights.h5", "final.keras", "run.json"]
+    assert files(folder / kept.key) == ["best.keras", "epoch_1.keras", "final.keras", "run.json"]
     assert files(folder / other.key) == ["run.json"]
 
 

@@ -1,5 +1,6 @@
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -141,7 +142,7 @@ def test_asked_epochs_are_kept(quadrants, tmp_path):
     model = build()
     initial = [np.array(w) for w in model.get_weights()]
     train(model, quadrants, tmp_path, keep_epochs=(0, 2, EPOCHS))
-    assert {path.name for path in tmp_path.glob("epoch_*")} == {f"epoch_{n}.weights.h5" for n in (0, 2, EPOCHS)}
+    assert {path.name for path in tmp_path.glob("epoch_*")} == {f"epoch_{n}.keras" for n in (0, 2, EPOCHS)}
     last = [np.array(w) for w in model.get_weights()]
     for epoch, expected in ((0, initial), (EPOCHS, last)):
         other = build(seed=9)
@@ -280,6 +281,41 @@ def test_damaged_weights_are_refused(tmp_path, content):
         training.load_weights(build(), tmp_path / "x.keras")
 
 
+def damaged(path, start, replacement):
+    content = bytearray(path.read_bytes())
+    content[start : start + len(replacement)] = replacement
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_model_with_a_hole_is_refused(tmp_path, share):
+    model, path = build(), tmp_path / "x.keras"
+    training.save(model, path)
+    damaged(path, int(share * path.stat().st_size), b"hole")
+    with pytest.raises(DataError, match=r"x\.keras.*does not fit: its part \S+ is damaged") as refused:
+        training.load_weights(build(), path)
+    assert f"attendus dans {path}, reçu un fichier qui ne convient pas" in refused.value.written("fr")
+
+
+def test_weights_whose_tables_have_a_hole_are_refused(tmp_path):
+    path = tmp_path / "x.weights.h5"
+    build().save_weights(path)
+    training.load_weights(build(), path)
+    damaged(path, path.read_bytes().index(b"SNOD"), bytes(64))  # HDF5's list of what a group holds
+    with pytest.raises(DataError, match=r"x\.weights\.h5.*does not fit: Unable to"):
+        training.load_weights(build(), path)
+
+
+def test_an_error_without_words_is_named(tmp_path, monkeypatch):
+    def end(path):
+        raise EOFError
+
+    model = build()
+    monkeypatch.setattr(model, "load_weights", end)
+    with pytest.raises(DataError, match="does not fit: EOFError"):
+        training.load_weights(model, tmp_path / "x.weights.h5")
+
+
 def test_missing_weights_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"absent\.keras"):
         training.load_weights(build(), tmp_path / "absent.keras")
@@ -295,37 +331,67 @@ def test_state_of_another_network_is_refused(quadrants, tmp_path, monkeypatch):
         train(other, quadrants, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("start", "replacement", "reason"),
+    [(8, b"\x63", "compression method"), (6, b"\x01", "encrypted"), (0, b"", "File is not a zip file")],
+    ids=["compression", "encryption", "empty"],
+)
+def test_damaged_state_is_refused(quadrants, tmp_path, monkeypatch, start, replacement, reason):
+    monkeypatch.setattr(training, "_Recorder", StopAt)
+    StopAt.step, StopAt.stop = 0, 15
+    with pytest.raises(training.Interrupted):
+        train(build(), quadrants, tmp_path)
+    (state,) = tmp_path.glob("state_*.npz")
+    if replacement:
+        # What zipfile believes is the list at the end, where these fields stand two bytes later.
+        damaged(state, state.read_bytes().index(b"PK\x01\x02") + 2 + start, replacement)
+    else:
+        state.write_bytes(b"PK\x03\x04")
+    with pytest.raises(DataError, match=f"does not fit: .*{reason}"):
+        train(build(), quadrants, tmp_path)
+
+
 def test_damaged_history_is_refused(quadrants, tmp_path):
     (tmp_path / "history.json").write_text('{"metrics": 1')
     with pytest.raises(DataError, match="Delete the folder"):
         train(build(), quadrants, tmp_path)
 
 
+SAVE_ON_A_FULL_DISK = """
+import resource, signal, sys, keras
+from pathlib import Path
+from mi204 import training
+from mi204.errors import StorageError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+path = Path(sys.argv[1]) / "kept.keras"
+path.write_bytes(b"what was there")
+model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(200)])
+try:
+    training.save(model, path)
+except StorageError as error:
+    print(error)
+print(path.read_text(), [each.name for each in path.parent.iterdir()])
+"""
+FULL = "mount -t tmpfs -o size=12k none"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there, the size of files cannot be limited")
-def test_full_disk_while_saving_keeps_what_was_there(tmp_path):
-    """In a child that may write files of 20 kB only, a larger model cannot replace the small one."""
-    program = (
-        "import resource, signal, sys, keras\n"
-        "from pathlib import Path\n"
-        "from mi204 import training\n"
-        "from mi204.errors import StorageError\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
-        "model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(200)])\n"
-        "try:\n"
-        "    training.save_weights(model, Path(sys.argv[1]))\n"
-        "except StorageError as error:\n"
-        "    print(error)\n"
-    )
-    path = tmp_path / "kept.weights.h5"
-    path.write_bytes(b"what was there")
+@pytest.mark.parametrize("disk", ["limited", "full"])
+def test_full_disk_while_saving_keeps_what_was_there(tmp_path, disk):
+    """In a child that may write files of 20 kB, or on a disk of 12, a larger model cannot replace the small one."""
+    save = [sys.executable, "-c", SAVE_ON_A_FULL_DISK, tmp_path]
+    if disk == "full":
+        own = ["unshare", "--map-root-user", "--mount", "sh", "-c", f'{FULL} "$0" && exec "$@"', tmp_path]
+        if shutil.which("unshare") is None or subprocess.run([*own, "true"], capture_output=True).returncode:
+            pytest.skip("this system lends no disk to fill")
+        save = [*own, *save]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    finished = subprocess.run(
-        [sys.executable, "-c", program, path], capture_output=True, text=True, env=environment, check=True
-    )
-    assert "untouched" in finished.stdout
-    assert path.read_bytes() == b"what was there"
-    assert list(tmp_path.iterdir()) == [path]
+    finished = subprocess.run(save, capture_output=True, text=True, env=environment, check=True)
+    reason = {"limited": "File too large", "full": "No space left on device"}[disk]
+    assert f"kept.keras, but the system answered: {reason}. What was there before is untouched." in finished.stdout
+    assert finished.stdout.endswith("what was there ['kept.keras']\n")
+    assert "Traceback" not in finished.stderr
 
 
 def test_folder_that_cannot_be_written_is_named(quadrants, tmp_path):
