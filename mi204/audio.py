@@ -6,12 +6,12 @@ them raises SettingError naming the extra to install.
 
 import hashlib
 import inspect
+import io
 import json
-import os
 import struct
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from numbers import Integral
 from pathlib import Path
@@ -33,8 +33,18 @@ _WORD = -40.0
 _SHORTEST = 0.025
 """Seconds below which a recording is no word: one frame of the default mel spectrogram, 400 samples at 16 kHz."""
 
-_STREAMED = 0xFFFFFFFF
-"""Length in the header of a wav file that was written to a pipe, where the header cannot be corrected at the end."""
+_UNKNOWN = 0x7FFF0000
+"""Bytes of samples from which a header means that it did not know: a program that writes to a pipe cannot come back to
+correct it. ffmpeg writes 0xFFFFFFFF, sox 0x7FFFF000, Android 0x7FFFFFFF, others 0."""
+
+_RATES = 4_000, 768_000
+"""Sampling rates in Hz between which speech is recorded: telephones take 8,000, the fastest converters 768,000."""
+
+_LOUDEST = 10.0
+"""Most that a sample may be, full scale being 1: mixes keep a few times as much in reserve, no more."""
+
+_CANCELLED = 0.1
+"""Share of what channels independent of each other leave in their mean, below which they cancel in it."""
 
 _BATCH = 100
 """Recordings whose frames pass through the filters together."""
@@ -45,23 +55,25 @@ class Recording:
     """One sound, mono."""
 
     waveform: np.ndarray
-    """Samples, float32 (n,) in -1..1; only a file of floating-point samples, or resampling, can go beyond."""
+    """Samples, float32 (n,) in -1..1; only a file of floating-point samples, up to 10, or resampling can go beyond."""
 
     sampling_rate: int
     """Samples per second, in Hz."""
 
     remarks: tuple[str, ...] = ()
-    """What was done to the samples of the file, in this order: keys of words.toml, ``mixed_to_mono``, ``resampled``."""
+    """What was done to read the file, in this order: ``length_unknown``, ``mixed_to_mono`` or ``loudest_channel``,
+    ``resampled``."""
 
 
 def read(path: Path, sampling_rate: int) -> Recording:
     """Read a wav file as mono at ``sampling_rate`` (Hz); what that changes is said in the remarks.
 
-    Several channels are mixed by their mean; another rate is resampled with librosa (soxr, high quality). Raises
-    DataError naming the file when ``decode`` does, for less than 25 ms (no word is as short), and for samples that,
-    mixed or resampled, are not finite, or all equal: silence.
+    Several channels are mixed by their mean; where they cancel in it, one being the other upside down, the loudest is
+    taken. Another rate is resampled with librosa (soxr, high quality). Raises DataError naming the file when ``decode``
+    does, for less than 25 ms (no word is as short), for samples that are not finite or beyond ten times full scale,
+    and for samples that, mixed or resampled, all equal: silence.
     """
-    samples, rate = decode(path)
+    samples, rate, remarks = decode(path)
     if len(samples) < _SHORTEST * rate:
         raise DataError(
             "Expected at least {least} s of sound in {path}, received {n:,} samples at {rate:,} Hz, {seconds:.2g} s: "
@@ -74,29 +86,50 @@ def read(path: Path, sampling_rate: int) -> Recording:
             rate=rate,
             seconds=len(samples) / rate,
         )
-    remarks = []
+    _refuse_no_samples(samples, path)
     waveform = samples[:, 0]
     if samples.shape[1] > 1:
-        with np.errstate(over="ignore", invalid="ignore"):  # refused below
-            waveform = samples.mean(axis=1)
-        remarks.append("mixed_to_mono")
-    _refuse_no_sound(waveform, path)
+        waveform, remark = _mix(samples)
+        remarks += (remark,)
+    _refuse_silence(waveform, path)
     if rate != sampling_rate:
         waveform = _librosa().resample(waveform, orig_sr=rate, target_sr=sampling_rate)
-        _refuse_no_sound(waveform, path)
-        remarks.append("resampled")
-    return Recording(waveform, sampling_rate, tuple(remarks))
+        _refuse_silence(waveform, path)
+        remarks += ("resampled",)
+    return Recording(waveform, sampling_rate, remarks)
 
 
-def _refuse_no_sound(waveform: np.ndarray, path: Path) -> None:
-    if not np.isfinite(waveform).all():
+def _refuse_no_samples(samples: np.ndarray, path: Path) -> None:
+    if not np.isfinite(samples).all():
         raise DataError(
-            "Expected finite samples in {path}, received NaN, infinity or numbers too large to mix or resample: "
-            "record or convert it again.",
-            "Échantillons finis attendus dans {path}, NaN, infini ou nombres trop grands pour être mélangés ou "
-            "rééchantillonnés reçus : l'enregistrer ou le convertir à nouveau.",
+            "Expected finite samples in {path}, received NaN or infinity: record or convert it again.",
+            "Échantillons finis attendus dans {path}, NaN ou infini reçus : l'enregistrer ou le convertir à nouveau.",
             path=path,
         )
+    if (loudest := np.abs(samples).max()) > _LOUDEST:
+        raise DataError(
+            "Expected floating-point samples from -1 to 1 in {path}, {most:g} at the most, received {loudest:,.6g}: "
+            "probably whole numbers written as they are. Divide those of all this speaker's files by their full scale, "
+            "{scale:,} for 16 bits: else their loudness gives the speaker away.",
+            "Échantillons à virgule flottante de -1 à 1 attendus dans {path}, {most:g} tout au plus, {loudest:,.6g} "
+            "reçu : sans doute des entiers écrits tels quels. Diviser ceux de tous les fichiers de ce locuteur par "
+            "leur pleine échelle, {scale:,} pour 16 bits : sinon, leur force trahit le locuteur.",
+            path=path,
+            most=_LOUDEST,
+            loudest=float(loudest),
+            scale=2**15,
+        )
+
+
+def _mix(samples: np.ndarray) -> tuple[np.ndarray, str]:
+    """Give the mean of channels (n, channels), or the loudest where they cancel, and the remark that says which."""
+    mean, powers = samples.mean(axis=1), samples.var(axis=0, dtype=np.float64)
+    if mean.var(dtype=np.float64) < _CANCELLED * powers.mean() / len(powers):
+        return samples[:, powers.argmax()], "loudest_channel"
+    return mean, "mixed_to_mono"
+
+
+def _refuse_silence(waveform: np.ndarray, path: Path) -> None:
     if waveform.min() == waveform.max():
         raise DataError(
             "Expected a sound in {path}, received silence ({n:,} samples that all equal {value:g}): "
@@ -109,20 +142,22 @@ def _refuse_no_sound(waveform: np.ndarray, path: Path) -> None:
         )
 
 
-def decode(path: Path) -> tuple[np.ndarray, int]:
-    """Give the samples of a wav file as they are, float32 (n, channels), and its sampling rate in Hz.
+def decode(path: Path) -> tuple[np.ndarray, int, tuple[str, ...]]:
+    """Give the samples of a wav file as they are, float32 (n, channels), its sampling rate in Hz, and remarks.
 
-    Integers of b bits are divided by ``2^(b - 1)``; floating-point samples are kept. A file written to a pipe, whose
-    header gives 0xFFFFFFFF for the length, holds all that follows; one whose header gives 0 holds nothing. Raises
-    DataError naming the file when it cannot be opened, is no (RIFF) wav, has no samples, or fewer than its header says.
+    Integers of b bits are divided by ``2^(b - 1)``; floating-point samples are kept. A file whose header was written
+    before its length was known (written to a pipe) holds all that follows, which the remark ``length_unknown`` says.
+    Raises DataError naming the file when it cannot be opened, is no (RIFF) wav, has no samples, fewer than its header
+    says, or a sampling rate that is not from 4,000 to 768,000 Hz.
     """
     packages.require("soundfile")
     import soundfile
 
     path = Path(path)
     try:
-        _check_header(path)
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        content = bytearray(path.read_bytes())
+        remarks = ("length_unknown",) if _mend_length(content, path) else ()
+        samples, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
     except OSError as error:
         raise DataError(
             "Expected a wav file at {path}, received: {reason}. Check the name and the folder.",
@@ -130,12 +165,12 @@ def decode(path: Path) -> tuple[np.ndarray, int]:
             path=path,
             reason=error.strerror or error,
         ) from error
-    except soundfile.SoundFileError as error:
+    except soundfile.LibsndfileError as error:
         raise DataError(
             "Expected a wav file in {path}, received another ({reason}): provide a wav.",
             "Fichier wav attendu dans {path}, autre chose reçu ({reason}) : fournir un wav.",
             path=path,
-            reason=error,
+            reason=error.error_string,
         ) from error
     if len(samples) == 0:
         raise DataError(
@@ -143,42 +178,74 @@ def decode(path: Path) -> tuple[np.ndarray, int]:
             "Échantillons attendus dans {path}, fichier wav vide reçu : l'enregistrer ou le copier à nouveau.",
             path=path,
         )
-    return samples, rate
+    least, most = _RATES
+    if not least <= rate <= most:
+        raise DataError(
+            "Expected a recording at {least:,} to {most:,} Hz in {path}, received a header that says {rate:,} Hz: "
+            "record or convert it again.",
+            "Enregistrement de {least:,} à {most:,} Hz attendu dans {path}, en-tête qui dit {rate:,} Hz reçu : "
+            "l'enregistrer ou le convertir à nouveau.",
+            least=least,
+            most=most,
+            path=path,
+            rate=rate,
+        )
+    return samples, rate, remarks
 
 
-def _check_header(path: Path) -> None:
-    """Raise DataError unless a file starts as a wav and is as long as its header says.
+def _mend_length(content: bytearray, path: Path) -> bool:
+    """Write into a header the length of the samples that it did not know; return whether it did not.
 
-    libsndfile reads what is left of a truncated file, and says nothing.
+    Raises DataError unless a file starts as a wav and is as long as its header says: libsndfile reads what is left of
+    a truncated file, and says nothing.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(12)
-        if start[:4] != b"RIFF" or start[8:] != b"WAVE":
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
+        raise DataError(
+            "Expected a wav file in {path}, received {size:,} bytes that do not start as one (RIFF … WAVE): "
+            "convert the recording to wav, or copy it again.",
+            "Fichier wav attendu dans {path}, {size:,} octets reçus dont le début n'en est pas un (RIFF … WAVE) : "
+            "convertir l'enregistrement en wav, ou le copier à nouveau.",
+            path=path,
+            size=len(content),
+        )
+    for name, start, length in _chunks(content, 12):
+        held = len(content) - start
+        if name != b"data":
+            continue
+        if held < length < _UNKNOWN:
             raise DataError(
-                "Expected a wav file in {path}, received {size:,} bytes that do not start as one (RIFF … WAVE): "
-                "convert the recording to wav, or copy it again.",
-                "Fichier wav attendu dans {path}, {size:,} octets reçus dont le début n'en est pas un (RIFF … WAVE) : "
-                "convertir l'enregistrement en wav, ou le copier à nouveau.",
+                "Expected {length:,} bytes of samples in {path}, as its header says, received {held:,}: "
+                "the file is truncated, copy it again.",
+                "{length:,} octets d'échantillons attendus dans {path}, d'après son en-tête, {held:,} reçus : "
+                "le fichier est tronqué, le copier à nouveau.",
+                length=length,
                 path=path,
-                size=size,
+                held=held,
             )
-        while len(header := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", header)
-            if name == b"data":
-                held = size - file.tell()
-                if held < length != _STREAMED:
-                    raise DataError(
-                        "Expected {length:,} bytes of samples in {path}, as its header says, received {held:,}: "
-                        "the file is truncated, copy it again.",
-                        "{length:,} octets d'échantillons attendus dans {path}, d'après son en-tête, {held:,} reçus : "
-                        "le fichier est tronqué, le copier à nouveau.",
-                        length=length,
-                        path=path,
-                        held=held,
-                    )
-                return
-            file.seek(length + length % 2, os.SEEK_CUR)  # chunks start at even places
+        unknown = held < length or (length == 0 and not _are_chunks(content, start))
+        if unknown:
+            struct.pack_into("<I", content, start - 4, held)
+            struct.pack_into("<I", content, 4, len(content) - 8)
+        return unknown
+    return False
+
+
+def _chunks(content: bytearray, start: int) -> Iterator[tuple[bytes, int, int]]:
+    """Give the name, the start and the length of each chunk; the last may say that it is longer than what is there."""
+    while start + 8 <= len(content):
+        name, length = struct.unpack_from("<4sI", content, start)
+        yield name, start + 8, length
+        start += 8 + length + length % 2  # chunks start at even places
+
+
+def _are_chunks(content: bytearray, start: int) -> bool:
+    """Tell whether what follows the samples is nothing, or chunks up to the end, and not samples itself."""
+    end = start
+    for name, begin, length in _chunks(content, start):
+        if not (name.isascii() and name.decode().isprintable()):
+            return False
+        end = begin + length
+    return len(content) - 1 <= end <= len(content)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def load(path: Path) -> tuple[Any, int]:
     packages.require("torch")
     import torch
 
-    samples, sampling_rate = audio.decode(path)
+    samples, sampling_rate, _ = audio.decode(path)
     return torch.from_numpy(samples.T.copy()), sampling_rate
 
 
