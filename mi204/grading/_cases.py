@@ -77,8 +77,8 @@ def draw(rng: np.random.Generator) -> Cases:
         "one_hot_all": ("one_hot", {"y": rng.permutation(np.arange(12) % 6), "n_classes": 6}),
         "one_hot_absent": ("one_hot", {"y": rng.permutation([1, 0, 3, 4, 1, 3, 5]), "n_classes": 8}),
         "loss": ("compute_loss_and_accuracy", _loss(rng, None)),
-        "loss_zero": ("compute_loss_and_accuracy", _loss(rng, (0.0, 0.25))),
-        "loss_one": ("compute_loss_and_accuracy", _loss(rng, (1.0, 0.001))),
+        "loss_zero": ("compute_loss_and_accuracy", _loss(rng, 0)),
+        "loss_one": ("compute_loss_and_accuracy", _loss(rng, 1)),
         "gradients_one": gradients((3, 4)),
         "gradients_shapes": gradients((3, 2, 2, 2), (3,), (5, 12), (5,)),
         "training_step": (
@@ -101,23 +101,27 @@ def _images(rng: np.random.Generator, n: int, shift: float) -> list[np.ndarray]:
     return [pixels.astype("float32"), rng.integers(0, 10, n)]
 
 
-def _loss(rng: np.random.Generator, extreme: tuple[float, float] | None) -> dict:
-    """Draw probabilities (9, 5) and labels; in three rows the true class and the others have the ``extreme`` ones."""
+def _loss(rng: np.random.Generator, extreme: int | None) -> dict:
+    """Draw probabilities (9, 5) and labels.
+
+    The true class has the ``extreme`` probability, 0 or 1, in three rows, and one less than epsilon away in three more.
+    """
     n, n_classes = 9, 5
+    epsilon = float(np.round(rng.uniform(0.02, 0.03), 4))
     probabilities = rng.dirichlet(np.full(n_classes, 4.0), n) * 0.8 + 0.04
     y = probabilities.argmax(axis=1)
     wrong = rng.permutation(n)[: rng.integers(3, 6)]
     y[wrong] = probabilities[wrong].argmin(axis=1)
-    if extreme:
-        true, others = extreme
-        rows = rng.permutation(n)[:3]
-        probabilities[rows] = others
-        probabilities[rows, y[rows]] = true
+    if extreme is not None:
+        rows = rng.permutation(n)[:6]
+        away = np.concatenate([np.zeros(3), epsilon * rng.uniform(0.2, 0.5, 3)])
+        probabilities[rows] = (0.25, 0.001)[extreme]
+        probabilities[rows, y[rows]] = abs(extreme - away)
     compared, by_class = (probabilities > 0.5) == _one_hot(y, n_classes), probabilities.argmax(axis=0)
     if compared.mean() == (by_class == _one_hot(y, n_classes).argmax(axis=0)).mean():
         return _loss(rng, extreme)  # two common mistakes could not be told apart
     return {
         "probabilities": probabilities.astype("float32"),
         "y": _one_hot(y, n_classes),
-        "epsilon": float(np.round(rng.uniform(0.01, 0.03), 4)),
+        "epsilon": epsilon,
     }

@@ -4,6 +4,7 @@ Nothing here trusts an answer: it may have any type, shape or value. A wrong ans
 mistakes would give, so that the message can name the mistake.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,7 +25,7 @@ class Finding:
     expected: str = ""
     received: str = ""
     mistake: str = ""
-    """Key of the common mistake that explains the answer, where one does."""
+    """Keys of the common mistakes that together explain the answer, where some do, with spaces between."""
 
 
 def judge(number: str, inputs: dict, answer: dict) -> Finding:
@@ -70,6 +71,18 @@ def _nothing(value: Any) -> str:
     return "returns_nothing" if isinstance(value, dict) and value.get("type") == "NoneType" else ""
 
 
+def _together(*mistakes: str) -> str:
+    """Join the keys of mistakes made at once; ``""`` stands for none."""
+    return " ".join(filter(None, mistakes))
+
+
+def _explained(received: Any, mistakes: dict[str, Any], atol: float = 1e-5) -> str:
+    """Give the mistakes that lead to what was received, the fewest that do."""
+    # Nearer than a right answer must be: the more mistakes there are to compare with, the likelier is chance.
+    found = [keys for keys, wrong in mistakes.items() if _close(received, wrong, rtol=1e-4, atol=atol)]
+    return min(found, key=lambda keys: len(keys.split()), default="")
+
+
 def _numeric(expected: float, value: Any, mistakes: dict[str, float]) -> Finding:
     """Compare a number with the expected one, then with what the mistakes give."""
     received = _number(value)
@@ -77,8 +90,7 @@ def _numeric(expected: float, value: Any, mistakes: dict[str, float]) -> Finding
         return Finding(False, show(float(expected)), show(value), _nothing(value) or "not_a_number")
     if _close(received, expected):
         return Finding(True)
-    mistake = next((name for name, wrong in mistakes.items() if _close(received, wrong)), "")
-    return Finding(False, show(float(expected)), show(received), mistake)
+    return Finding(False, show(float(expected)), show(received), _explained(received, mistakes))
 
 
 def _array(expected: np.ndarray, value: Any, mistakes: dict[str, np.ndarray], atol: float = 1e-5) -> Finding:
@@ -86,8 +98,7 @@ def _array(expected: np.ndarray, value: Any, mistakes: dict[str, np.ndarray], at
     if isinstance(value, np.ndarray):
         if _close(value, expected, atol=atol):
             return Finding(True)
-        mistake = next((name for name, wrong in mistakes.items() if _close(value, wrong, atol=atol)), "")
-        return Finding(False, show(np.asarray(expected)), show(value), mistake)
+        return Finding(False, show(np.asarray(expected)), show(value), _explained(value, mistakes, atol))
     return Finding(False, show(np.asarray(expected)), show(value), _nothing(value))
 
 
@@ -97,17 +108,16 @@ def _array(expected: np.ndarray, value: Any, mistakes: dict[str, np.ndarray], at
 def _norms(gradients: list[np.ndarray]) -> tuple[float, dict[str, float]]:
     """Give the Euclidean norm of all the gradients together, and what is taken for it."""
     norms = [float(np.linalg.norm(gradient)) for gradient in gradients]
-    total = float(np.linalg.norm(norms))
-    mistakes = {
-        "squared": total**2,
-        "sum_of_norms": sum(norms),
-        "mean_of_norms": sum(norms) / len(norms),
-        "first_only": norms[0],
-        "last_only": norms[-1],
-        "sum_of_values": float(sum(gradient.sum() for gradient in gradients)),
-        "absolute_values": float(sum(np.abs(gradient).sum() for gradient in gradients)),
-    }
-    return total, mistakes
+    mistakes = {"sum_of_norms": sum(norms), "mean_of_norms": sum(norms) / len(norms)}
+    for selection, chosen in (("", gradients), ("first_only", gradients[:1]), ("last_only", gradients[-1:])):
+        values = np.concatenate([gradient.reshape(-1) for gradient in chosen]).astype("float64")
+        mistakes |= {
+            selection: float(np.linalg.norm(values)),
+            _together(selection, "squared"): float((values**2).sum()),
+            _together(selection, "sum_of_values"): float(values.sum()),
+            _together(selection, "absolute_values"): float(np.abs(values).sum()),
+        }
+    return mistakes.pop(""), mistakes
 
 
 def _gradient_norm(inputs: dict, answer: dict) -> Finding:
@@ -121,8 +131,10 @@ def _jacobian_norm(inputs: dict, answer: dict) -> Finding:
     # d(matrix @ x**3)[i, j] / dx[k, l] = matrix[i, k] * 3 x[k, l]**2 where j = l, and 0 elsewhere.
     blocks = [matrix * 3 * column**2 for column in x.T]
     expected = float(np.linalg.norm([np.linalg.norm(block) for block in blocks]))
+    of_sum = float(np.linalg.norm([np.linalg.norm(block.sum(axis=0)) for block in blocks]))
     mistakes = {
-        "gradient_of_sum": float(np.linalg.norm([np.linalg.norm(block.sum(axis=0)) for block in blocks])),
+        "gradient_of_sum": of_sum,
+        "gradient_of_sum squared": of_sum**2,
         "squared": expected**2,
         "spectral": max(float(np.linalg.norm(block, 2)) for block in blocks),
         "absolute_values": float(sum(np.abs(block).sum() for block in blocks)),
@@ -132,7 +144,9 @@ def _jacobian_norm(inputs: dict, answer: dict) -> Finding:
 
 def _compute_gradient_norm(inputs: dict, answer: dict) -> Finding:
     expected, mistakes = _norms(inputs["gradients"])
-    mistakes["norm_of_weights"] = _norms(inputs["weights"])[0]
+    of_weights, others = _norms(inputs["weights"])
+    for mistake, value in {"": of_weights, **others}.items():
+        mistakes[_together("norm_of_weights", mistake)] = value
     return _numeric(expected, answer["value"], mistakes)
 
 
@@ -258,23 +272,46 @@ def _replaced(layers: list[nn.Module], kind: type, new: Callable[[], nn.Module |
     return [layer for layer in made if layer is not None]
 
 
+def _on_maps(change: Callable[[list[nn.Module]], list[nn.Module]]) -> Callable[[list[nn.Module]], list[nn.Module]]:
+    """Change the layers before the flattening, if there are any."""
+
+    def changed(layers: list[nn.Module]) -> list[nn.Module]:
+        flatten = next(i for i, layer in enumerate(layers) if isinstance(layer, nn.Flatten))
+        return [*(change(layers[:flatten]) if flatten else []), *layers[flatten:]]
+
+    return changed
+
+
+_HIDDEN_MISTAKES: tuple[tuple[str, Callable[[list[nn.Module]], list[nn.Module]]], ...] = (
+    ("activation_missing", lambda layers: _replaced(layers, nn.ELU, lambda: None)),
+    ("activation_missing_convolutions", _on_maps(lambda maps: _replaced(maps, nn.ELU, lambda: None))),
+    ("activation_missing_dense", lambda layers: [
+        layer for i, layer in enumerate(layers)
+        if not (isinstance(layer, nn.ELU) and any(isinstance(before, nn.Flatten) for before in layers[:i]))
+    ]),
+    *(
+        ("activation_ignored", lambda layers, other=other: _replaced(layers, nn.ELU, other))
+        for other in (nn.ReLU, nn.Tanh, nn.Sigmoid)
+    ),
+    ("activation_last", lambda layers: [*layers, nn.ELU()]),
+    ("pool_last", _on_maps(lambda maps: [*maps[:-1], nn.MaxPool2d(2), maps[-1]])),
+    ("pool_missing", lambda layers: _replaced(layers, nn.MaxPool2d, lambda: None)),
+    ("pool_average", lambda layers: _replaced(layers, nn.MaxPool2d, lambda: nn.AvgPool2d(2))),
+    ("adaptive_average", lambda layers: _replaced(
+        layers, nn.AdaptiveMaxPool2d, lambda: nn.AdaptiveAvgPool2d((4, 4))
+    )),
+)
+"""What is made of the layers below the softmax by mistake."""
+
+
 def _hidden_variants(layers: list[nn.Module]) -> Iterator[tuple[str, list[nn.Module]]]:
-    """Give the layers below the softmax, right and then with each common mistake."""
-    yield "", layers
-    yield "activation_last", [*layers, nn.ELU()]
-    yield "activation_missing", _replaced(layers, nn.ELU, lambda: None)
-    for other in (nn.ReLU, nn.Tanh, nn.Sigmoid):
-        yield "activation_ignored", _replaced(layers, nn.ELU, other)
-    flatten = next(i for i, layer in enumerate(layers) if isinstance(layer, nn.Flatten))
-    maps, dense = layers[:flatten], layers[flatten:]
-    if not maps:
-        return
-    yield "activation_missing_convolutions", [*_replaced(maps, nn.ELU, lambda: None), *dense]
-    yield "activation_missing_dense", [*maps, *_replaced(dense, nn.ELU, lambda: None)]
-    yield "pool_last", [*maps[:-1], nn.MaxPool2d(2), maps[-1], *dense]
-    yield "pool_missing", _replaced(layers, nn.MaxPool2d, lambda: None)
-    yield "pool_average", _replaced(layers, nn.MaxPool2d, lambda: nn.AvgPool2d(2))
-    yield "adaptive_average", _replaced(layers, nn.AdaptiveMaxPool2d, lambda: nn.AdaptiveAvgPool2d((4, 4)))
+    """Give the layers below the softmax, right, then with each common mistake, then with two at once."""
+    for n_mistakes in range(3):
+        for made in itertools.combinations(_HIDDEN_MISTAKES, n_mistakes):
+            changed = layers
+            for _, change in made:
+                changed = change(changed)
+            yield _together(*(name for name, _ in made)), changed
 
 
 _OUTPUTS = (nn.Softmax(dim=1), nn.Softmax(dim=0), nn.Identity(), nn.LogSoftmax(dim=1), nn.Sigmoid())
@@ -328,13 +365,16 @@ def _other_size(inputs: dict, answer: dict) -> Finding:
 
 # --------------------------------------------------------------------------------------------------- 6: normalize
 
+_SCALINGS: dict[str, Callable[[np.ndarray, np.ndarray, int | None, int], np.ndarray]] = {
+    "": lambda train, x, axis, ddof: (x - train.mean(axis)) / train.std(axis, ddof=ddof),
+    "centred_only": lambda train, x, axis, ddof: x - train.mean(axis),
+    "variance": lambda train, x, axis, ddof: (x - train.mean(axis)) / train.var(axis, ddof=ddof),
+    "min_max": lambda train, x, axis, ddof: (x - train.min(axis)) / (train.max(axis) - train.min(axis)),
+}
 _NORMALISATIONS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
-    "": lambda train, x, ddof: (x - train.mean(0)) / train.std(0, ddof=ddof),
-    "global_statistics": lambda train, x, ddof: (x - train.mean()) / train.std(ddof=ddof),
-    "centred_only": lambda train, x, ddof: x - train.mean(0),
-    "variance": lambda train, x, ddof: (x - train.mean(0)) / train.var(0, ddof=ddof),
-    "min_max": lambda train, x, ddof: (x - train.min(0)) / (train.max(0) - train.min(0)),
-    "not_normalised": lambda train, x, ddof: x,
+    _together(statistics, name): lambda train, x, ddof, scaled=scaled, axis=axis: scaled(train, x, axis, ddof)
+    for statistics, axis in (("", 0), ("global_statistics", None))
+    for name, scaled in _SCALINGS.items()
 }
 """What is made of ``x`` with the statistics of ``train``; the handout does not say which deviation, hence ``ddof``."""
 
@@ -369,7 +409,8 @@ def _normalize_train(inputs: dict, answer: dict) -> Finding:
     recipe = _recipe(train, received)
     if recipe and recipe[0] == "":
         return Finding(True)
-    return Finding(False, show(_NORMALISATIONS[""](train, train, 1)), show(received), recipe[0] if recipe else "")
+    mistake = recipe[0] if recipe else _explained(received, {"not_normalised": train}, _NORMALISED_ATOL)
+    return Finding(False, show(_NORMALISATIONS[""](train, train, 1)), show(received), mistake)
 
 
 def _normalize_others(inputs: dict, answer: dict) -> Finding:
@@ -395,7 +436,8 @@ def _one_hot(inputs: dict, answer: dict) -> Finding:
     expected = np.eye(n_classes)[y]
     narrow = np.eye(int(y.max()) + 1)[y]
     distinct = np.eye(len(np.unique(y)))[np.unique(y, return_inverse=True)[1]]
-    mistakes = {"one_hot_width": narrow, "one_hot_distinct": distinct, "transposed": expected.T}
+    mistakes = {"one_hot_width": narrow, "one_hot_distinct": distinct}
+    mistakes |= {_together(name, "transposed"): wrong.T for name, wrong in {"": expected, **mistakes}.items()}
     return _array(expected, answer["value"], mistakes)
 
 
@@ -404,18 +446,23 @@ def _one_hot(inputs: dict, answer: dict) -> Finding:
 
 def _losses(p: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Give the mean cross-entropy, under ``""``, and what is taken for it."""
-    terms = -(y * np.log(p)).sum(axis=1)
-    binary = -(y * np.log(p) + (1 - y) * np.log(1 - p))
     softmax = np.exp(p) / np.exp(p).sum(axis=1, keepdims=True)
-    return {
-        "": terms.mean(),
-        "loss_sum": terms.sum(),
-        "loss_elements": terms.mean() / p.shape[1],
-        "loss_sign": -terms.mean(),
-        "loss_softmax_twice": -(y * np.log(softmax)).sum(axis=1).mean(),
-        "loss_binary": binary.mean(),
-        "loss_squared": ((p - y) ** 2).mean(),
+    terms = {
+        "": -y * np.log(p),
+        "loss_softmax_twice": -y * np.log(softmax),
+        "loss_without_log": -y * p,
+        "loss_binary": -(y * np.log(p) + (1 - y) * np.log(1 - p)),
+        "loss_squared": (p - y) ** 2,
     }
+    losses = {}
+    for name, values in terms.items():
+        if name in ("loss_binary", "loss_squared"):  # means over the classes too, which is no mistake of its own
+            reduced = {"": values.mean()}
+        else:
+            reduced = {"": values.sum(axis=1).mean(), "loss_elements": values.mean()}
+        for reduction, loss in (reduced | {"loss_sum": values.sum()}).items():
+            losses |= {_together(name, reduction): loss, _together(name, reduction, "loss_sign"): -loss}
+    return losses
 
 
 def _pair(answer: dict) -> tuple[Any, Any] | Finding:
@@ -439,14 +486,20 @@ def _accuracy(inputs: dict, answer: dict) -> Finding:
         return pair
     p, y = inputs["probabilities"], inputs["y"]
     right = p.argmax(axis=1) == y.argmax(axis=1)
-    mistakes = {
-        "accuracy_percent": 100 * right.mean(),
-        "accuracy_count": right.sum(),
-        "accuracy_error": 1 - right.mean(),
-        "accuracy_axis": (p.argmax(axis=0) == y.argmax(axis=0)).mean(),
-        "accuracy_elements": ((p > 0.5) == y).mean(),
+    compared = {
+        "": right,
+        "accuracy_error": ~right,
+        "accuracy_axis": p.argmax(axis=0) == y.argmax(axis=0),
+        "accuracy_elements": (p > 0.5) == y,
     }
-    return _numeric(right.mean(), pair[1], mistakes)
+    mistakes = {}
+    for name, found in compared.items():
+        mistakes |= {
+            name: found.mean(),
+            _together(name, "accuracy_percent"): 100 * found.mean(),
+            _together(name, "accuracy_count"): found.sum(),
+        }
+    return _numeric(mistakes.pop(""), pair[1], mistakes)
 
 
 def _graph(inputs: dict, answer: dict) -> Finding:
@@ -454,6 +507,8 @@ def _graph(inputs: dict, answer: dict) -> Finding:
     pair = _pair(answer)
     if isinstance(pair, Finding):
         return pair
+    if answer["backward_inside"] is not False:
+        return Finding(False, Word("keeps_graph"), Word("used_graph"), "backward_inside")
     gradient = answer["gradient"]
     if isinstance(gradient, np.ndarray) and np.isfinite(gradient).all() and gradient.any():
         return Finding(True)
@@ -461,18 +516,20 @@ def _graph(inputs: dict, answer: dict) -> Finding:
 
 
 def _clipped(inputs: dict, answer: dict) -> Finding:
-    """Compare the loss where a probability is 0 or 1; another recipe than the mean is another check's."""
+    """Compare the loss where probabilities are near 0 or 1; another recipe than the mean is another check's."""
     pair = _pair(answer)
     if isinstance(pair, Finding):
         return pair
     p, epsilon, y = inputs["probabilities"].astype("float64"), inputs["epsilon"], inputs["y"]
     losses = _losses(np.clip(p, epsilon, 1 - epsilon), y)
     received = _number(pair[0])
-    if received is not None and any(_close(received, loss) for loss in losses.values()):
+    if received is not None and (_close(received, losses[""]) or _explained(received, losses)):
         return Finding(True)
     if received is not None and not np.isfinite(received):
         return Finding(False, show(float(losses[""])), show(received), "not_clipped")
-    finding = _numeric(losses[""], pair[0], {"not_clipped": _losses(p, y)[""]})
+    exact = np.where(p == 0, epsilon, np.where(p == 1, 1 - epsilon, p))
+    mistakes = {"clipped_exact": _losses(exact, y)[""], "not_clipped": _losses(p, y)[""]}
+    finding = _numeric(losses[""], pair[0], mistakes)
     fixed = (_losses(np.clip(p, 10.0**-k, 1 - 10.0**-k), y)[""] for k in range(4, 16))
     if not finding.passed and not finding.mistake and any(_close(received, loss) for loss in fixed):
         return replace(finding, mistake="epsilon_fixed")
@@ -515,29 +572,32 @@ def _weights(inputs: dict, answer: dict, step: int) -> list[np.ndarray]:
     return weights
 
 
+def _steps(inputs: dict, before: np.ndarray, gradients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Give the weights after a step along the first gradient, under ``""``, and what is taken for it."""
+    steps = {"no_step": before}
+    for name, gradient in gradients.items():
+        for rate_name, rate in (("", inputs["optimizer_lr"]), ("manual_step", inputs["lr"])):
+            steps |= {
+                _together(name, rate_name): before - rate * gradient,
+                _together(name, rate_name, "ascent"): before + rate * gradient,
+            }
+    return steps
+
+
 def _first_step(inputs: dict, answer: dict) -> Finding:
-    before, rate = _flat(inputs["weights"]), inputs["optimizer_lr"]
+    before = _flat(inputs["weights"])
     gradient, _, _ = _gradient(inputs, inputs["weights"], 0)
-    mistakes = {
-        "no_step": before,
-        "manual_step": before - inputs["lr"] * gradient,
-        "ascent": before + rate * gradient,
-    }
-    return _array(before - rate * gradient, _flat(_weights(inputs, answer, 0)), mistakes)
+    steps = _steps(inputs, before, {"": gradient})
+    return _array(steps.pop(""), _flat(_weights(inputs, answer, 0)), steps)
 
 
 def _second_step(inputs: dict, answer: dict) -> Finding:
     # From where the first step led, right or wrong.
-    middle, rate = _flat(_weights(inputs, answer, 0)), inputs["optimizer_lr"]
+    middle = _flat(_weights(inputs, answer, 0))
     gradient, _, _ = _gradient(inputs, _weights(inputs, answer, 0), 1)
     first_gradient, _, _ = _gradient(inputs, inputs["weights"], 0)
-    mistakes = {
-        "gradients_not_zeroed": middle - rate * (gradient + first_gradient),
-        "no_step": middle,
-        "manual_step": middle - inputs["lr"] * gradient,
-        "ascent": middle + rate * gradient,
-    }
-    return _array(middle - rate * gradient, _flat(_weights(inputs, answer, 1)), mistakes)
+    steps = _steps(inputs, middle, {"": gradient, "gradients_not_zeroed": gradient + first_gradient})
+    return _array(steps.pop(""), _flat(_weights(inputs, answer, 1)), steps)
 
 
 def _returned_norm(inputs: dict, answer: dict) -> Finding:
@@ -557,15 +617,22 @@ def _evaluated(inputs: dict) -> tuple[float, float, dict[str, tuple[float, float
         for i in range(0, len(X), size)
     ]
     losses, accuracies = np.array([[float(loss), accuracy] for loss, accuracy in batches]).T
-    mistakes = {
-        "swapped": (accuracy, loss),
+    averaged = {
+        "": (loss, accuracy),
         "batch_means": (losses.mean(), accuracies.mean()),
         "batch_sums": (losses.sum(), accuracies.sum()),
         "last_batch": (losses[-1], accuracies[-1]),
         "first_batch": (losses[0], accuracies[0]),
         "whole_batches": (losses[: len(X) // size].mean(), accuracies[: len(X) // size].mean()),
-        "accuracy_percent": (loss, 100 * accuracy),
     }
+    mistakes = {}
+    for name, (cost, share) in averaged.items():
+        for scale_name, scaled in (("", share), ("accuracy_percent", 100 * share)):
+            mistakes |= {
+                _together(name, scale_name): (cost, scaled),
+                _together(name, scale_name, "swapped"): (scaled, cost),
+            }
+    del mistakes[""]
     return loss, accuracy, mistakes
 
 

@@ -23,9 +23,11 @@ MAX_BYTES = 1_000_000
 
 _RAISED = (
     (r"^\w+: NotImplementedError", "not_done"),
-    (r"stack expects each tensor to be equal size", "stacked"),
+    (r"^\w*gradient_norm: .*(equal size|inhomogeneous shape|must match|same number of dim)", "stacked"),
     (r"^evaluate: .*expected one-hot labels", "labels_not_one_hot"),
-    (r"does not require grad", "loss_without_graph"),
+    (r"^compute_loss_and_accuracy: .*does not require grad", "backward_inside"),
+    (r"^(?!compute_loss_and_accuracy).*does not require grad", "loss_without_graph"),
+    (r"compiled with CUDA|No CUDA GPUs|NVIDIA driver|linked with support for mps", "no_gpu"),
 )
 """The common mistakes that an exception tells of: how ``function: type: message`` looks."""
 
@@ -299,9 +301,12 @@ def _judged(number: str, function: str, inputs: dict, answer: dict, language: La
         if value:
             text = sentence(value, language) if isinstance(value, Word) else value[:1500]
             lines.append(sentence(key, language, value=text))
-    if finding.mistake:
-        lines.append(sentence("mistake", language, value=_texts()["mistake"][finding.mistake][language]))
+    lines += _likely(finding.mistake.split(), language)
     return False, "\n".join(lines)
+
+
+def _likely(mistakes: list[str], language: Language) -> list[str]:
+    return [sentence("mistake", language, value=_texts()["mistake"][key][language]) for key in mistakes]
 
 
 def _failure(function: str, inputs: dict, answer: dict, language: Language) -> str:
@@ -328,10 +333,7 @@ def _reason(function: str, answer: dict, language: Language) -> list[str]:
     raised = sentence("raised", language, **error, where=_where(error, language))
     told = f"{function}: {error['type']}: {error['message']}"
     mistakes = [key for pattern, key in _RAISED if re.search(pattern, told)]
-    return [
-        sentence("received", language, value=raised),
-        *(sentence("mistake", language, value=_texts()["mistake"][key][language]) for key in mistakes),
-    ]
+    return [sentence("received", language, value=raised), *_likely(mistakes, language)]
 
 
 def _where(error: dict, language: Language) -> str:

@@ -80,6 +80,8 @@ FAULTS = [
     Fault("norms added", "1", NORM, f"    return float(sum(g.norm() for g in {GRADS}))\n", "sum_of_norms", "1.2 1.3"),
     Fault("squared norm", "1", NORM, f"    return float(sum((g**2).sum() for g in {GRADS}))\n", "squared"),
     Fault("stacked", "1", NORM, f"    return torch.stack({GRADS}).norm()\n", "stacked", "1.3"),
+    Fault("stacked by numpy", "1", NORM, f"    return np.array([g.numpy() for g in {GRADS}]).std()\n", "stacked"),
+    Fault("joined as they are", "1", NORM, f"    return torch.cat({GRADS}).norm()\n", "stacked", "1.3"),
     Fault("first tensor alone", "1", NORM, f"    return {GRADS}[0].norm()\n", "first_only", "1.2 1.3"),
     Fault("last tensor alone", "1", NORM, f"    return {GRADS}[-1].norm()\n", "last_only", "1.2 1.3"),
     Fault("mean of norms", "1", NORM, f"    return sum(g.norm() for g in {GRADS}) / len(inputs)\n", "mean_of_norms"),
@@ -152,6 +154,7 @@ FAULTS = [
           "train[0].mean(), train[0].std()", "global_statistics", "6.1"),
     Fault("centred alone", "6", NORMALIZE, NORMALIZE.replace(" / deviation", ""), "centred_only", "6.1"),
     Fault("variance", "6", NORMALIZE, NORMALIZE.replace("deviation", "deviation**2"), "variance", "6.1"),
+    Fault("as they came", "6", NORMALIZE, "return train, valid, test", "not_normalised", "6.1 6.2"),
     Fault("between minimum and maximum", "6", NORMALIZE,
           "low, high = train[0].amin(0), train[0].amax(0)\n"
           "        return tuple(((X - low) / (high - low), y) for X, y in (train, valid, test))", "min_max", "6.1"),
@@ -167,6 +170,7 @@ FAULTS = [
     Fault("mean over classes too", "8", LOSS, LOSS.replace(".sum(dim=1)", ""), "loss_elements", "8.1"),
     Fault("sign", "8", LOSS, LOSS.replace("-(", "("), "loss_sign", "8.1"),
     Fault("softmax twice", "8", LOSS, "loss = nn.functional.cross_entropy(probabilities, y)", "loss_softmax_twice"),
+    Fault("no logarithm", "8", LOSS, "loss = nn.NLLLoss()(probabilities, y.argmax(dim=1))", "loss_without_log", "8.1"),
     Fault("binary cross-entropy", "8", LOSS, "loss = nn.functional.binary_cross_entropy(probabilities, y)",
           "loss_binary"),
     Fault("squared error", "8", LOSS, "loss = nn.functional.mse_loss(probabilities, y)", "loss_squared", "8.1"),
@@ -182,10 +186,21 @@ FAULTS = [
     Fault("no clipping", "8", CLIP, "probabilities = self.network(X)", "not_clipped", "8.3 8.4"),
     Fault("clipped below alone", "8", CLIP, CLIP.replace(", 1 - self.epsilon", ""), "not_clipped", "8.4"),
     Fault("clipped above alone", "8", CLIP, CLIP.replace("self.epsilon, 1", "max=1"), "not_clipped", "8.3"),
+    Fault("0 and 1 themselves clipped", "8", CLIP,
+          "p = self.network(X)\n        p = torch.where(p == 0, self.epsilon, p)\n"
+          "        probabilities = torch.where(p == 1, 1 - self.epsilon, p)", "clipped_exact", "8.3 8.4"),
     Fault("another epsilon", "8", CLIP, CLIP.replace("self.epsilon", "1e-9"), "epsilon_fixed", "8.3 8.4"),
     Fault("loss as a number", "8", RETURN_LOSS, "return loss.item(), float(accuracy)", "loss_without_graph", "8.5"),
     Fault("loss made anew", "8", RETURN_LOSS,
           "return torch.tensor(loss.item(), requires_grad=True), float(accuracy)", "loss_without_graph", "8.5"),
+    Fault("backward inside", "8", RETURN_LOSS, f"loss.backward(retain_graph=True)\n        {RETURN_LOSS}",
+          "backward_inside", "8.1 8.2 8.3 8.4 8.5"),
+    Fault("backward inside, and no loss", "8", RETURN_LOSS,
+          "loss.backward()\n        return loss.item(), float(accuracy)", "backward_inside", "8.1 8.2 8.3 8.4 8.5"),
+    Fault("backward inside where there is a gradient", "8", RETURN_LOSS,
+          f"if loss.requires_grad:\n            loss.backward()\n        {RETURN_LOSS}", "backward_inside", "8.5"),
+    Fault("on a GPU", "8", CLIP, "raise AssertionError('Torch not compiled with CUDA enabled')", "no_gpu",
+          "8.1 8.2 8.3 8.4 8.5"),
     Fault("loss without accuracy", "8", RETURN_LOSS, "return loss", "", "8.1 8.2 8.3 8.4 8.5"),
     Fault("norms of layers added", "9", GRADIENT_NORM,
           "return sum(p.grad.norm() for p in network.parameters())", "sum_of_norms", "9.2"),
@@ -231,8 +246,8 @@ FAULTS = [
 ]
 
 
-def test_our_own_solution_has_full_marks(grade, own_solution):
-    result = grade(own_solution)
+def test_our_own_solution_has_full_marks(grade, reference):
+    result = grade(reference)
     assert (result.score, result.total, result.notice) == (35, 35, "")
     assert result.by_item() == POINTS
 
@@ -250,6 +265,101 @@ def test_a_fault_loses_points_in_its_item_alone(grade, reference, fault):
     if fault.mistake:
         assert TEXTS["mistake"][fault.mistake]["en"] in messages, messages
     assert "Received" in messages
+
+
+PIXELS = "train[0].mean(dim=0), train[0].std(dim=0)"
+TWO_AT_ONCE = {
+    "norm of the first tensor, squared": (
+        "1.2", "first_only squared", [(NORM, f"    return {GRADS}[0].square().sum()\n")]
+    ),
+    "gradient of the sum, squared": (
+        "2.1", "gradient_of_sum squared",
+        [(JACOBIAN, "torch.autograd.grad(function(input_tensor).sum(), input_tensor)[0].square().sum()")],
+    ),
+    "no activation, no softmax": (
+        "4.4", "activation_missing",
+        [(MLP, mlp("return nn.Sequential(nn.Flatten(), *[m for m in d[:-1] if m is not activation])"))],
+    ),
+    "averages in place of maxima": (
+        "5.4", "pool_average adaptive_average",
+        [(ADAPTIVE, ADAPTIVE.replace("Max", "Avg")), (CONVOLUTION, CONVOLUTION.replace("Max", "Avg"))],
+    ),
+    "no activation after convolutions, one before the softmax": (
+        "5.4", "activation_missing_convolutions activation_last",
+        [(CONVOLUTION, CONVOLUTION.replace("activation, ", "")), (CNN_RETURN, cnn("d.insert(-1, activation)"))],
+    ),
+    "one mean and variance": (
+        "6.1", "global_statistics variance", [(PIXELS, "train[0].mean(), train[0].var()")]
+    ),
+    "variance of each set": (
+        "6.2", "own_statistics",
+        [(NORMALIZE, "return tuple(((X - X.mean(0)) / X.var(0), y) for X, y in (train, valid, test))")],
+    ),
+    "too narrow, transposed": (
+        "7.2", "one_hot_width transposed", [(ONE_HOT, ONE_HOT.replace(", self.n_classes", "") + ".T")]
+    ),
+    "sum, wrong sign": (
+        "8.1", "loss_sum loss_sign", [(LOSS, LOSS.replace("-(", "(").replace(".sum(dim=1).mean()", ".sum()"))]
+    ),
+    "softmax twice, sum": (
+        "8.1", "loss_softmax_twice loss_sum",
+        [(LOSS, "loss = nn.functional.cross_entropy(probabilities, y, reduction='sum')")],
+    ),
+    "wrong classes, in percent": (
+        "8.2", "accuracy_error accuracy_percent", [(RETURN_LOSS, "return loss, 100 * (1 - float(accuracy))")]
+    ),
+    "weights, squared": (
+        "9.2", "norm_of_weights squared", [(GRADIENT_NORM, "return _norm(network.parameters()) ** 2")]
+    ),
+    "by hand, uphill": (
+        "10.1", "manual_step ascent",
+        [("        self.optimizer.step()\n", "        for p in self.network.parameters():\n"
+          "            p.data += self.lr * p.grad\n")],
+    ),
+    "gradients not zeroed, uphill": (
+        "10.2", "gradients_not_zeroed ascent",
+        [("        self.optimizer.zero_grad()\n", ""), ("        loss.backward()\n", "        (-loss).backward()\n")],
+    ),
+    "percent, swapped": (
+        "11.1", "accuracy_percent swapped", [(EVALUATE_RETURN, "return 100 * accuracies / len(X), losses / len(X)")]
+    ),
+}
+
+
+@pytest.mark.parametrize(("check", "mistakes", "changes"), TWO_AT_ONCE.values(), ids=TWO_AT_ONCE)
+def test_two_mistakes_at_once_are_both_named(grade, reference, check, mistakes, changes):
+    for old, new in changes:
+        assert old in reference
+        reference = reference.replace(old, new, 1)
+    message = next(outcome.message for outcome in grade(reference).outcomes if outcome.number == check)
+    named = [line.removeprefix("Likely mistake: ") for line in message.splitlines() if line.startswith("Likely")]
+    assert named == [TEXTS["mistake"][mistake]["en"] for mistake in mistakes.split()], message
+
+
+def test_two_mistakes_in_the_loss_cost_nothing_where_it_is_clipped(grade, reference):
+    result = grade(reference.replace(LOSS, LOSS.replace("-(", "(").replace(".mean()", ".sum()")))
+    assert result.score == 34, result.report()
+
+
+NOTHING_DONE = """
+def gradient_norm(function, *tensor_list): return function(*tensor_list)
+def jacobian_norm(function, input_tensor): return input_tensor.norm()
+class Trainer:
+    def create_activation_function(self, name): return name
+    def create_mlp(self, input_dim, net_config, n_classes, activation): return activation
+    create_cnn = create_mlp
+    def normalize(self, train, valid, test): return train, valid, test
+    def one_hot(self, y): return y
+    def compute_loss_and_accuracy(self, X, y): return X.mean(), y.mean()
+    def compute_gradient_norm(self, network): return 0.0
+    def training_step(self, X, y): return 0.0
+    def evaluate(self, X, y): return X.mean(), y.float().mean()
+"""
+
+
+def test_functions_that_give_back_what_they_get_earn_nothing(grade):
+    result = grade(NOTHING_DONE)
+    assert result.score == 0, result.report()
 
 
 def test_every_common_mistake_is_that_of_a_fault():
