@@ -1,11 +1,15 @@
 """The child: it has imported torch, and forks a process of its own for each attempt at running a submission.
 
 That process gets a new session, an empty temporary folder, limits of memory and file size. Where the kernel allows it
-(``_isolation``), it sees no other process, no network and none of our own solution, and writes nowhere but in its
-folder. When the grader runs as root and others may read where Python, torch and mi204 are installed, it gets the rights
-of a user that owns nothing. What it prints goes to a file, what it answers to a pipe; its time is watched here, and
-here all that it started is killed. Windows cannot fork and has no ``resource``: there each attempt is a whole new
+(``_isolation``), it sees Python, torch and numpy and no other file, no other process and no network, and writes nowhere
+but in its folder. When the grader runs as root and others may read where Python and torch are installed, it gets the
+rights of a user that owns nothing. What it prints goes to a pipe, what it answers to another; its time is watched here,
+and here all that it started is killed. Windows cannot fork and has no ``resource``: there each attempt is a whole new
 process, with a limit of time alone.
+
+A submission can look at all that is in its process, and this one is where its process comes from: nothing that answers
+a question is ever in here. The correct neighbours of the last functions are sent, from the file, when it has asked for
+them; what it then says of the functions before is not heard any more.
 """
 
 import ast
@@ -13,12 +17,14 @@ import base64
 import contextlib
 import ctypes
 import faulthandler
+import functools
 import importlib
 import os
 import re
 import select
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -34,17 +40,24 @@ import torch
 
 import mi204
 from mi204.grading import _isolation, _wire
-from mi204.grading._neighbours import Neighbours
 from mi204.grading._probes import MissingError, SignatureError, methods, probe
+from mi204.grading._signatures import LAST
 
 FILENAME = "solution.py"
 FILE_BYTES = 16_000_000
-"""The largest file that a submission may write, its printed output included."""
+"""The largest file that a submission may write."""
 
 _OUTPUT_BYTES = 4000
 _STAND_INS = ("IPython", "matplotlib", "pandas", "PIL", "scipy", "seaborn", "sklearn", "torchvision", "tqdm")
-_HIDDEN = ("mi204.grading", "mi204.interop")
+_SYSTEM = (
+    *("/bin", "/lib", "/lib32", "/lib64", "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64"),
+    *("/etc/alternatives", "/etc/ld.so.cache", "/sys/devices/system/cpu"),
+    *("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero"),
+)
+_PYTHON = ("bin", "lib", "lib64", "pyvenv.cfg")
+_NEIGHBOURS = Path(__file__).with_name("_neighbours.py")
 _SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+_ASK = _wire.dump({"case": "neighbours"})
 _PROCESSES = 20
 """Processes and threads of a submission, where they can be told from others."""
 
@@ -102,7 +115,7 @@ def run_once() -> None:
     watch(request["import_seconds"])
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.chdir(folder)
-        _session(request, "none", send)
+        _session(request, "none", send, _NEIGHBOURS.read_bytes)
         os._exit(0)
 
 
@@ -113,27 +126,36 @@ def _prctl(option: int, value: int) -> None:
 
 def _attempt(request: dict) -> dict:
     """Run one process on the request; give its lines, how it ended, and the beginning of what it printed."""
-    with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        tempfile.TemporaryFile(dir=Path(folder).parent) as printed,
-    ):
-        reader, writer = os.pipe()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        (answers, to_answer), (printed, to_print) = os.pipe(), os.pipe()
+        giving, given = socket.socketpair()  # a pipe into which macOS, too, can send a file
+        given.shutdown(socket.SHUT_WR)
         pid = os.fork()
         if pid == 0:
             try:
-                isolation = _become_child(folder, writer, printed.fileno(), request["megabytes"])
-                _session(request, isolation, lambda message: _write(writer, _wire.dump(message)))
+                isolation = _become_child(folder, to_answer, to_print, given.fileno(), request["megabytes"])
+                _session(
+                    request,
+                    isolation,
+                    lambda message: _write(to_answer, _wire.dump(message)),
+                    lambda: b"".join(iter(lambda: given.recv(1 << 16), b"")),
+                )
                 os._exit(0)
             finally:
                 os._exit(70)
-        os.close(writer)
-        received, ended = _watch(pid, reader, request)
-        os.close(reader)
+        os.close(to_answer)
+        os.close(to_print)
+        given.close()
+        text = bytearray()
+        received, ended = _watch(pid, answers, printed, text, giving, request)
         _kill_all(pid)
+        text += _rest(printed, _OUTPUT_BYTES - len(text))
         _remove_files(_stranger(pid))
-        printed.seek(0)
-        text = printed.read(_OUTPUT_BYTES).decode("utf-8", "replace")
-    return {"lines": received.decode("utf-8", "replace").splitlines(), "ended": ended, "printed": text}
+        os.close(answers)
+        os.close(printed)
+        giving.close()
+    lines = received.decode("utf-8", "replace").splitlines()
+    return {"lines": lines, "ended": ended, "printed": text.decode("utf-8", "replace")}
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -141,38 +163,63 @@ def _write(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _watch(pid: int, reader: int, request: dict) -> tuple[bytes, dict]:
-    """Collect what the child writes until it ends, takes too long or writes too much; say which."""
+def _rest(descriptor: int, most: int) -> bytes:
+    """Read what is left in a pipe, ``most`` bytes of it."""
+    os.set_blocking(descriptor, False)
+    data = bytearray()
+    with contextlib.suppress(BlockingIOError):
+        while len(data) < most and (part := os.read(descriptor, most - len(data))):
+            data += part
+    return bytes(data)
+
+
+def _watch(
+    pid: int, answers: int, printed: int, text: bytearray, giving: socket.socket, request: dict
+) -> tuple[bytes, dict]:
+    """Collect what the child answers, and the beginning of what it prints in ``text``; say how it ended.
+
+    It ends by itself, takes too long or answers too much. When it asks for the neighbours it gets them, once.
+    """
     start = time.monotonic()
     last, limit = start, request["import_seconds"]
     received = bytearray()
+    heard = {answers, printed}
     while True:
         now = time.monotonic()
         if now - last > limit:
             return bytes(received), {"why": "probe_time", "seconds": limit}
         if now - start > request["seconds"]:
             return bytes(received), {"why": "total_time", "seconds": request["seconds"]}
-        ready, _, _ = select.select([reader, 0], [], [], 0.05)
+        ready, _, _ = select.select([0, *heard], [], [], 0.05)
         if 0 in ready:  # the parent has gone: it says nothing while it waits
             _kill_all(pid)
             os._exit(1)
-        data = os.read(reader, 1 << 16) if ready else None
-        if data:
+        read = {descriptor: os.read(descriptor, 1 << 16) for descriptor in ready}
+        heard -= {descriptor for descriptor, data in read.items() if not data}  # closed, the process is not over yet
+        text += read.get(printed, b"")[: _OUTPUT_BYTES - len(text)]
+        if data := read.get(answers):
             received += data
             if len(received) > _wire.MAX_BYTES:
                 return bytes(received[: _wire.MAX_BYTES]), {"why": "flood"}
             # The first three lines say how it is isolated, and that the file was read and imported.
             if b"\n" in data and received.count(b"\n") >= 3:
                 last, limit = now, request["probe_seconds"]
+            if giving.fileno() >= 0 and b"\n" + _ASK in received:
+                _give(giving)
             continue
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
+            received += _rest(answers, _wire.MAX_BYTES - len(received))
             code = os.waitstatus_to_exitcode(status)
             if code < 0:
                 return bytes(received), {"why": "signal", "name": signal.Signals(-code).name}
             return bytes(received), {"why": "exit", "code": code}
-        if data == b"":  # the pipe is closed, the process is not over yet
-            time.sleep(0.01)
+
+
+def _give(giving: socket.socket) -> None:
+    with giving, _NEIGHBOURS.open("rb") as file, contextlib.suppress(OSError):
+        # By the kernel: this process, of which the next submission's is a copy, never holds the text.
+        os.sendfile(giving.fileno(), file.fileno(), 0, _NEIGHBOURS.stat().st_size)
 
 
 def _kill_all(pid: int) -> None:
@@ -208,25 +255,24 @@ def _remove_files(user: int) -> None:
                     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def _become_child(folder: str, writer: int, printed: int, megabytes: int) -> str:
+def _become_child(folder: str, to_answer: int, to_print: int, given: int, megabytes: int) -> str:
     """Give up what the submission must not have; say how it is kept from other processes."""
     import resource
 
     os.setsid()
     null = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((null, 0), (printed, 1), (printed, 2)):
+    for source, target in ((null, 0), (to_print, 1), (to_print, 2)):
         os.dup2(source, target)
-    os.closerange(3, writer)
-    os.closerange(writer + 1, 256)
+    for descriptor in set(range(3, 256)) - {to_answer, given}:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
     _limit(megabytes * 1_000_000)
     isolation = "none"
-    if os.geteuid() == 0 and _others_can_read(os.__file__, torch.__file__, mi204.__file__, folder):
+    if os.geteuid() == 0 and _others_can_read(os.__file__, torch.__file__, folder):
         _become(_stranger(os.getpid()), folder)
         isolation = "user"
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which clears it
-    hidden = [Path(mi204.__file__).parent / name.split(".")[1] for name in _HIDDEN]
-    if _isolation.enter(folder, hidden):
-        _isolation.fork(writer)
+    if _isolation.enter(folder, _needed(), os.path.dirname(mi204.__file__)):
         isolation = "namespaces"
     if isolation != "none":
         resource.setrlimit(resource.RLIMIT_NPROC, (_PROCESSES, _PROCESSES))
@@ -237,6 +283,17 @@ def _become_child(folder: str, writer: int, printed: int, megabytes: int) -> str
     tempfile.tempdir = str(room)
     torch.set_num_threads(1)
     return isolation
+
+
+def _needed() -> list[str]:
+    """Give what Python, torch and numpy are made of, wherever each of them is installed: all that a submission sees."""
+    parts = [os.path.join(prefix, part) for prefix in (sys.prefix, sys.base_prefix) for part in _PYTHON]
+    packages = set()
+    for name, module in list(sys.modules.items()):
+        if "." not in name and name != "mi204" and getattr(module, "__file__", None):
+            path = Path(module.__file__)
+            packages.add(str(path.parents[1] if hasattr(module, "__path__") else path.parent))
+    return [*_SYSTEM, *parts, *sorted(packages)]
 
 
 def _limit(room: int) -> None:
@@ -264,8 +321,10 @@ def _become(user: int, folder: str) -> None:
     os.setuid(user)
 
 
-def _session(request: dict, isolation: str, send: Callable[[dict], None]) -> None:
-    """Read, import and probe the submission, one message after each step."""
+def _session(
+    request: dict, isolation: str, send: Callable[[dict], None], given: Callable[[], bytes]
+) -> None:
+    """Read, import and probe the submission, one message after each step; take the neighbours that are ``given``."""
     source = base64.b64decode(request["source"])
     # Nothing of the submission has run yet: these facts are sure.
     send({"case": "isolation", "kind": isolation})
@@ -281,9 +340,19 @@ def _session(request: dict, isolation: str, send: Callable[[dict], None]) -> Non
     send({"case": "import", **answer, **({"defined": defined} if answer else {})})
     if answer and not defined:
         return
-    neighbours = methods(Neighbours)
+    neighbours: dict[str, Callable] = {}
     for case, (name, inputs) in request["cases"].items():
-        send({"case": case, **_guarded(lambda name=name, inputs=inputs: probe(module, name, inputs, neighbours), source)})
+        if name in LAST and not neighbours:
+            send({"case": "neighbours"})
+            neighbours = _defined(given())
+        call = functools.partial(probe, module, name, inputs, neighbours)
+        send({"case": case, **_guarded(call, source)})
+
+
+def _defined(text: bytes) -> dict[str, Callable]:
+    scope: dict[str, Any] = {"__name__": "neighbours"}
+    exec(text, scope)
+    return methods(scope["Neighbours"])
 
 
 def _read(source: bytes) -> dict:
@@ -314,6 +383,8 @@ def _read(source: bytes) -> dict:
 def _import(module: types.ModuleType, source: bytes) -> dict:
     for name in [name for name in sys.modules if name.split(".")[0] == "mi204"]:
         del sys.modules[name]
+    root = str(Path(mi204.__file__).parents[1])
+    sys.path[:] = [folder for folder in sys.path if folder != root]
     sys.meta_path.insert(0, _Hider)
     sys.meta_path.append(_StandIns)
     sys.modules[module.__name__] = module
@@ -323,11 +394,11 @@ def _import(module: types.ModuleType, source: bytes) -> dict:
 
 
 class _Hider:
-    """Our own solution is not for import, even when another part of mi204 is."""
+    """What mi204 computes is not for import: its files are out of sight in namespaces alone."""
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> None:
-        if name.startswith(_HIDDEN):
+        if name.split(".")[0] == "mi204":
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 

@@ -13,3 +13,5 @@ SIGNATURES = {
     "training_step": "(self, X_batch, y_batch)",
     "evaluate": "(self, X, y)",
 }
+LAST = ("training_step", "evaluate")
+"""They stand on others, and are called among the correct ones; the cases of the others come before."""

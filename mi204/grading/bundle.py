@@ -10,7 +10,8 @@ from mi204.language import Language
 
 SETUP = """\
 #!/usr/bin/env bash
-# Ubuntu 22.04 or newer: mi204 needs Python 3.11 or newer, the grader torch and numpy, our own solution pooch.
+# Ubuntu 22.04 or newer: mi204 needs Python 3.11 or newer, the grader torch and numpy, our own solution, to compare
+# with, pooch.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 apt-get update
@@ -27,7 +28,7 @@ export AUTOGRADER="${{AUTOGRADER:-/autograder}}"
 export PYTHONPATH="$AUTOGRADER/source"
 cd "$AUTOGRADER"
 mkdir -p results
-chmod 700 "$PYTHONPATH/mi204/grading" "$PYTHONPATH/mi204/interop"  # our own solution is not for submissions to read
+chmod 700 "$PYTHONPATH/mi204"  # our own solution is not for submissions to read
 # A submission that brings Python down has no say in the result.
 "${{PYTHON:-$AUTOGRADER/venv/bin/python}}" -m mi204.grading \\
     "$AUTOGRADER/submission" "$AUTOGRADER/results/results.json" --language {language} ||

@@ -46,7 +46,8 @@ AT_IMPORT = {
     "10 GB": ("x = bytearray(10**10)", "MemoryError"),
     "10 GB, torch": ("import torch; x = torch.ones(10**10 // 4)", "RuntimeError"),
     "10 GB, shared": ("import mmap; x = mmap.mmap(-1, 10**10)", "OSError"),
-    "output flood": ("while True: print('x' * 1000)", "File too large"),
+    "output flood": ("while True: print('x' * 1000)", "stopped after 5 s"),
+    "file flood": ("file = open('x', 'w')\nwhile True: file.write('x' * 1000)", "File too large"),
     "flood of the pipe": (
         "import os\nfor fd in range(3, 50):\n    try:\n        while True: os.write(fd, b'x' * 65536)\n"
         "    except OSError: pass",
@@ -115,6 +116,14 @@ def test_the_honest_points_before_the_time_runs_out_are_kept(harness, reference,
     result = submission.judged("en")
     assert result.score == 5, result.report()
     assert "used up the 6 s" in result.report()
+
+
+def test_what_is_printed_beyond_the_beginning_is_discarded(graded, reference):
+    prints = "print('x' * 10**6)\n" * 20
+    step = "        loss.backward()\n"
+    result = graded(f"{reference.replace(step, step + '        print(10**6 * [0])' + chr(10))}\n{prints}")
+    assert result.score == 35, result.report()
+    assert result.printed == 4000 * "x"
 
 
 def test_a_thread_that_outlives_the_run_stops_nothing(graded, reference):
@@ -289,18 +298,83 @@ def test_patched_packages_never_earn_points(graded, reference, patch):
     assert result.score == 0, result.report()
 
 
-def test_our_own_solution_cannot_be_imported(graded):
-    from mi204.grading import _harness  # imports torch
+BORROWED = """
+import torch
+from mi204 import preprocessing
+class Trainer:
+    def normalize(train, valid, test):
+        pixels = [preprocessing.standardize_pixels(X.numpy(), train[0].numpy()) for X, _ in (train, valid, test)]
+        return tuple((torch.from_numpy(X), y) for X, (_, y) in zip(pixels, (train, valid, test)))
+    def one_hot(self, y):
+        return torch.from_numpy(preprocessing.one_hot(y.numpy(), self.n_classes))
+"""
 
-    result = graded(
-        "import sys\n"
-        "for name in [name for name in sys.modules if name.startswith('mi204')]: del sys.modules[name]\n"
-        "from mi204.interop.torch_trainer import Trainer, gradient_norm, jacobian_norm\n"
-    )
-    assert result.score == 0
-    assert "mi204.interop" in result.notice
-    with pytest.raises(ModuleNotFoundError):  # where the kernel does not hide the folder, this does
-        _harness._Hider.find_spec("mi204.interop.torch_trainer")
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        BORROWED,
+        f"import sys\nfor name in [*sys.modules]:\n    if 'mi204' in name: del sys.modules[name]\n{BORROWED}",
+        "from mi204.interop.torch_trainer import Trainer, gradient_norm, jacobian_norm",
+    ],
+    ids=["a room", "from the beginning", "our own solution"],
+)
+def test_what_we_compute_cannot_be_imported(graded, source):
+    result = graded(source)
+    assert result.score == 0, result.report()
+    assert "package mi204" in result.notice
+
+
+LOOKING = """
+import gc, sys, types
+def ours(name):
+    frame, places = sys._getframe(1), gc.get_objects()
+    while frame:
+        places += [*frame.f_locals.values(), *frame.f_globals.values()]
+        frame = frame.f_back
+    for place in places:
+        members = place if isinstance(place, dict) else vars(place) if isinstance(place, type) else {name: place}
+        found = getattr(members.get(name), "__func__", members.get(name))
+        if not isinstance(found, types.FunctionType) or found.__name__ != name: continue
+        if not found.__module__.startswith(("solution", "torch")): return found
+    raise LookupError(name)
+class Trainer: pass
+def borrowed(name): return lambda *arguments: ours(name)(*arguments)
+for name in ("normalize", "create_activation_function", "create_mlp", "create_cnn", "compute_gradient_norm"):
+    setattr(Trainer, name, staticmethod(borrowed(name)))
+for name in ("one_hot", "compute_loss_and_accuracy"): setattr(Trainer, name, borrowed(name))
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_we_compute_cannot_be_found_in_memory(graded):
+    result = graded(LOOKING)
+    assert result.score == 0, result.report()
+    # What is put around the functions is found, and is worth nothing; the neighbours are not there.
+    assert "create_mlp: one torch.nn.Linear" in result.report()
+    for name in ("one_hot", "compute_loss_and_accuracy", "compute_gradient_norm"):
+        assert f"LookupError: {name}" in result.report()
+
+
+ASKING = """
+import os, socket
+def neighbours():
+    for descriptor in range(3, 256):
+        try: os.write(descriptor, b'{"case": "neighbours"}\\n')
+        except OSError: pass
+    for descriptor in range(3, 256):
+        try: return b"".join(iter(lambda: os.read(descriptor, 1 << 16), b"")).decode()
+        except OSError: pass
+"""
+
+
+def test_whoever_asks_for_the_neighbours_has_answered_the_rest(graded, reference):
+    result = graded(f"{ASKING}\nexec(neighbours())\nclass Trainer(Neighbours): print('defined')\n")
+    assert (result.score, result.printed) == (0, "defined\n"), result.report()
+    # Nor are they answered by the next process, which could have been told.
+    start = "def gradient_norm(function: Callable, *tensor_list: Tensor) -> float:\n"
+    result = graded(ASKING + reference.replace(start, f"{start}    neighbours(); os._exit(3)\n"))
+    assert result.by_item() == {**dict.fromkeys(map(str, range(1, 10)), 0), "10": 6, "11": 3}
 
 
 @pytest.fixture
@@ -323,12 +397,52 @@ def test_other_processes_and_the_network_cannot_be_reached(isolated, graded, ref
     assert (result.score, result.printed) == (35, "no process\nno network\n")
 
 
-def test_other_files_can_neither_be_written_nor_our_own_solution_read(isolated, graded, tmp_path):
-    trainer = Path(mi204.__file__).parent / "interop" / "torch_trainer.py"
-    for attack in (f"open({str(tmp_path / 'left')!r}, 'w')", f"print(open({str(trainer)!r}).read())"):
-        result = graded(f"{attack}\n")
-        assert "OSError" in result.notice or "FileNotFoundError" in result.notice
-    assert not list(tmp_path.iterdir())
+def test_what_is_not_needed_can_neither_be_read_nor_written(isolated, graded, reference, tmp_path):
+    classmate = tmp_path / "alice.py"
+    classmate.write_text(reference, encoding="utf-8")
+    package = Path(mi204.__file__).parent
+    secret = [classmate, package.parent / ".git" / "HEAD", package.parent / "pyproject.toml", "/etc/passwd", __file__]
+    secret += [package / name for name in ("__init__.py", "interop/torch_trainer.py", "grading/_neighbours.py")]
+    needed = [os.__file__, np.__file__, sys.executable, os.devnull, "/dev/urandom"]
+    result = graded(
+        f"for path in {[*map(str, (*secret, *needed))]}:\n"
+        "    try: open(path, 'rb').read(1); print(path)\n    except OSError: pass\n"
+    )
+    assert result.printed.split() == needed
+    for path in (tmp_path / "left", package / "left", Path(os.__file__).parent / "left"):
+        assert "OSError" in (notice := graded(f"open({str(path)!r}, 'w')").notice) or "FileNotFoundError" in notice
+        assert not path.exists()
+
+
+def test_a_classmate_is_not_found_by_the_graders_command_line(isolated, graded, reference, tmp_path):
+    (tmp_path / "alice.py").write_text(reference, encoding="utf-8")
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "--summary", tmp_path]) as grading:
+        result = graded(
+            "import glob\n"
+            "words = [word for path in glob.glob('/proc/[0-9]*/cmdline') for word in open(path).read().split('\\0')]\n"
+            "print(len(words) > 0)\n"
+            f"exec(open(words[words.index({str(tmp_path)!r})] + '/alice.py').read())\n"
+        )
+        grading.kill()
+    assert (result.score, result.printed) == (0, "True\n")
+    assert "ValueError" in result.notice
+
+
+def test_the_way_out_through_the_first_process_is_closed(isolated, graded):
+    paths = [f"/proc/{process}/{place}" for process in (1, "self") for place in ("root", "root/..", "cwd", "cwd/..")]
+    result = graded(f"import os\nprint(*{{os.path.exists(path + {str(Path(__file__))!r}) for path in {paths}}})\n")
+    assert result.printed == "False\n"
+
+
+def test_python_can_be_started_again(isolated, graded):
+    result = graded(
+        "import subprocess, sys, os\n"
+        "program = [sys.executable, '-c', 'import numpy; print(numpy.ones(2).sum())']\n"
+        "print(subprocess.run(program, capture_output=True))\n"
+        "print(os.system('exit 3') >> 8)\n"
+    )
+    assert "returncode=0, stdout=b'2.0\\n'" in result.printed
+    assert result.printed.endswith("\n3\n")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root grades by another user")
