@@ -108,7 +108,7 @@ def recordings(measured: Measured) -> Answer:
     texts = ["counted" if values["fewest"] == values["most"] else "counted_unequally", "answer"]
     if values["n_speakers"] > 1 and values["shortest"] < values["longest"]:
         texts.append("shares")
-    for remark in ("resampled", "mixed_to_mono"):
+    for remark in ("resampled", "mixed_to_mono", "loudest_channel", "length_unknown"):
         files = [file for file, remarks in measured.remarks.items() if remark in remarks]
         values |= {f"n_{remark}": len(files), remark: ", ".join([*files[:3], "…"] if len(files) > 3 else files)}
         texts += [remark] if files else []

@@ -89,7 +89,8 @@ class Config(LabConfig):
     recipe: Suppress[Recipe] = Recipe()
     """The training of the course's network on the random split."""
     recordings: Path | None = None
-    """Folder of your own recordings, named digit_speaker_repetition.wav, in place of the official ones."""
+    """Folder of your own recordings, named digit_speaker_repetition.wav, in place of the official ones; all together or
+    in one folder per speaker."""
     show: tuple[str, ...] = ()
     """File names of the recordings to draw, such as 7_lucas_3.wav; none named: three of them."""
     n_repetitions: int = 50

@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +39,9 @@ OFFICIAL = RemoteFile(
 def load(data: DataChoice = "auto", folder: Path | None = None, *, n_repetitions: int = 50) -> AudioDataset:
     """Load the Free Spoken Digit Dataset, or one's own recordings of digits: 8 kHz, by digit, speaker and repetition.
 
-    ``folder`` holds recordings to use instead of the official ones, directly or in a folder ``recordings``: wav files
-    named ``digit_speaker_repetition.wav``, such as ``7_ada_0.wav``; other files are ignored. ``auto`` gives the
+    ``folder`` holds recordings to use instead of the official ones, directly or in a folder ``recordings``, all
+    together or in one folder per speaker: wav files named ``digit_speaker_repetition.wav``, such as ``7_ada_0.wav`` or
+    ``ada/7_ada_0.wav``; other files are ignored. ``auto`` gives the
     procedural sample, with its notice set, only when the official recordings cannot be reached or verified; ``real``
     raises DataError then. In the sample, each of six voices says each digit ``n_repetitions`` times; real recordings
     always come whole. Raises DataError also when ``folder`` has no recordings, misnamed or unreadable ones, two of
@@ -80,16 +80,22 @@ def _own(folder: Path) -> AudioDataset:
             "Attendu : un dossier d'enregistrements ; reçu : {folder}, qui n'en est pas un. Vérifier son nom.",
             folder=folder,
         )
-    files = sorted(chain(folder.glob(_WAV), folder.glob(f"recordings/{_WAV}")))
+    together = folder, folder / "recordings"
+    files = sorted({*folder.glob(_WAV), *(file for each in together for file in each.glob(f"[!.]*/{_WAV}"))})
     if not files:
+        deeper = next(folder.rglob(_WAV), None)
         raise DataError(
-            "Expected recordings named digit_speaker_repetition.wav in {folder} or its folder recordings, received "
-            "no wav file. Put them there or name another folder.",
+            "Expected recordings named digit_speaker_repetition.wav in {folder} or its folder recordings, there "
+            "together or in one folder per speaker, received "
+            f"{'wav files that lie deeper, such as {deeper}' if deeper else 'no wav file'}. "
+            "Put them there or name another folder.",
             "Attendu dans {folder} ou son dossier recordings : des enregistrements nommés "
-            "chiffre_locuteur_répétition.wav ; reçu : aucun fichier wav. Les y mettre ou indiquer un autre dossier.",
-            folder=folder,
+            "chiffre_locuteur_répétition.wav, ensemble ou dans un dossier par locuteur ; reçu : "
+            f"{'des fichiers wav rangés plus loin, tel {deeper}' if deeper else 'aucun fichier wav'}. "
+            "Les y mettre ou indiquer un autre dossier.",
+            folder=folder, deeper=deeper,
         )
-    misnamed = [file.name for file in files if not _NAME.fullmatch(file.name)]
+    misnamed = [file.relative_to(folder).as_posix() for file in files if not _is_named(file, together)]
     if misnamed:
         many = len(misnamed) > _MOST_NAMED
         raise DataError(
@@ -103,7 +109,7 @@ def _own(folder: Path) -> AudioDataset:
     known: dict[tuple[int, str, int], Path] = {}
     for file in files:
         speaker = _meaning(file)[1]
-        first = spellings.setdefault(unicodedata.normalize("NFC", speaker.casefold()), file)
+        first = spellings.setdefault(_spelling(speaker), file)
         if speaker != _meaning(first)[1]:
             raise DataError(
                 "Expected speakers' names that differ by more than capitals or the encoding of their accents, received "
@@ -123,6 +129,16 @@ def _own(folder: Path) -> AudioDataset:
                 first=first, file=file,
             )
     return _read(folder.resolve().name, files)
+
+
+def _is_named(file: Path, together: tuple[Path, ...]) -> bool:
+    """Tell whether a file's name says all of it and, where it lies apart from the others, the folder's the same."""
+    name = _NAME.fullmatch(file.name)
+    return bool(name) and (file.parent in together or _spelling(file.parent.name) == _spelling(name[2]))
+
+
+def _spelling(speaker: str) -> str:
+    return unicodedata.normalize("NFC", speaker.casefold())
 
 
 def _meaning(file: Path) -> tuple[int, str, int]:

@@ -210,6 +210,33 @@ def test_own_recordings_may_lie_in_both_folders(tmp_path):
     check(spoken_digits.load("real", tmp_path))
 
 
+@pytest.mark.parametrize("inside", [".", "recordings"])
+def test_own_recordings_may_lie_in_one_folder_per_speaker(inside, tmp_path):
+    for name in FILES[:4]:
+        put(tmp_path / inside / name.split("_")[1], name)
+    put(tmp_path, FILES[4])
+    put(tmp_path / inside / "bea", "notes.txt", "._0_bea_1.wav", content=b"of no interest")
+    put(tmp_path / inside / ".Trash", "7_cid_0.wav")
+    check(spoken_digits.load("real", tmp_path))
+
+
+def test_a_folder_and_its_files_may_spell_a_speaker_in_two_ways(tmp_path):
+    put(tmp_path / "ZOE\u0301", "7_x_0.wav").joinpath("7_x_0.wav").rename(tmp_path / "ZOE\u0301" / "7_zo\u00e9_0.wav")
+    assert spoken_digits.load("real", tmp_path).speakers.tolist() == ["zo\u00e9"]
+
+
+@pytest.mark.parametrize(
+    "name", ["ada/7_0.wav", "bea/7_ada_0.wav", "7/7_ada_0.wav", "7/ada_0.wav", "recordings/a/7_0.wav"]
+)
+def test_other_layouts_are_refused(name, tmp_path):
+    put(tmp_path, *FILES)
+    put((tmp_path / name).parent, Path(name).name, content=wav("7_ada_0.wav"))
+    with pytest.raises(DataError, match=r"in a folder per speaker, ada/7_ada_0\.wav; received") as caught:
+        spoken_digits.load("real", tmp_path)
+    assert f"received {name}. Rename" in str(caught.value)
+    assert f"dans un dossier par locuteur, ada/7_ada_0.wav ; reçu : {name}. Les" in caught.value.written("fr")
+
+
 def test_folder_without_a_name_takes_that_of_where_it_is(tmp_path, monkeypatch):
     monkeypatch.chdir(put(tmp_path / "voices", *FILES))
     assert spoken_digits.load("real", Path()).name == "voices"
@@ -246,7 +273,7 @@ def test_misnamed_recordings_are_refused(data, name, tmp_path):
     put(tmp_path, *FILES)
     (tmp_path / name).write_bytes(wav("0_a_0.wav"))
     with pytest.raises(
-        DataError, match=r"named digit_speaker_repetition\.wav, such as 7_ada_0\.wav, received"
+        DataError, match=r"named digit_speaker_repetition\.wav, such as 7_ada_0\.wav or"
     ) as caught:
         spoken_digits.load(data, tmp_path)
     assert f"received {name}. Rename" in str(caught.value)
@@ -318,11 +345,15 @@ def test_unreadable_recording_is_named(data, content, tmp_path):
 @pytest.mark.parametrize("data", ["real", "auto"])
 def test_folder_without_recordings_is_refused(data, tmp_path):
     put(tmp_path, "notes.txt", content=b"")
-    put(tmp_path / "deeper/still", *FILES)
     with pytest.raises(DataError, match="received no wav file") as caught:
         spoken_digits.load(data, tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert f"Attendu dans {tmp_path} ou son dossier recordings" in caught.value.written("fr")
+    assert "reçu : aucun fichier wav" in caught.value.written("fr")
+    deeper = put(tmp_path / "deeper/still", "7_ada_0.wav") / "7_ada_0.wav"
+    with pytest.raises(DataError, match=f"received wav files that lie deeper, such as {deeper}") as caught:
+        spoken_digits.load(data, tmp_path)
+    assert f"reçu : des fichiers wav rangés plus loin, tel {deeper}" in caught.value.written("fr")
     for none in (tmp_path / "elsewhere", tmp_path / "notes.txt"):
         with pytest.raises(DataError, match=f"Expected a folder of recordings, received {none}") as caught:
             spoken_digits.load(data, none)

@@ -124,11 +124,19 @@ def test_what_cannot_vary_explains_nothing(other, measured):
 def test_what_was_done_to_files_is_said(measured):
     assert "resampled" not in said("2.2", measured())
     assert "mixed" not in said("2.2", measured())
+    assert "channels" not in said("2.2", measured())
+    assert "do not say" not in said("2.2", measured())
     remarks = {f"{digit}_ada_0.wav": ["resampled"] for digit in range(5)}
     remarks["3_bob_0.wav"] = ["mixed_to_mono", "resampled"]
     text = said("2.2", measured(remarks=remarks))
     assert "6 files were resampled to 8,000 Hz while read (0_ada_0.wav, 1_ada_0.wav, 2_ada_0.wav, …)" in text
     assert "1 file was mixed from several channels to one while read (3_bob_0.wav)" in text
+    remarks = {"3_bob_0.wav": ["length_unknown", "loudest_channel"], "4_bob_0.wav": ["length_unknown"]}
+    text = said("2.2", measured(remarks=remarks))
+    assert "1 file has channels that cancel one another" in text
+    assert "the loudest alone was read (3_bob_0.wav)" in text
+    assert "2 files do not say how long the recording is" in text
+    assert "anything is missing (3_bob_0.wav, 4_bob_0.wav)" in text
 
 
 def test_recordings_that_are_cut(measured):
