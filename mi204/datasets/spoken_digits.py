@@ -99,10 +99,12 @@ def _own(folder: Path) -> AudioDataset:
     if misnamed:
         many = len(misnamed) > _MOST_NAMED
         raise DataError(
-            "Expected in {folder} wav files named digit_speaker_repetition.wav, such as 7_ada_0.wav, received {names}"
-            f"{' and {more} more' if many else ''}. Rename them or take them away.",
-            "Attendu dans {folder} : des fichiers wav nommés chiffre_locuteur_répétition.wav, tel 7_ada_0.wav ; reçu : "
-            f"{{names}}{' et {more} de plus' if many else ''}. Les renommer ou les retirer.",
+            "Expected in {folder} wav files named digit_speaker_repetition.wav, such as 7_ada_0.wav or, in a folder "
+            f"per speaker, ada/7_ada_0.wav; received {{names}}{' and {more} more' if many else ''}. "
+            "Rename them or take them away.",
+            "Attendu dans {folder} : des fichiers wav nommés chiffre_locuteur_répétition.wav, tel 7_ada_0.wav ou, dans "
+            f"un dossier par locuteur, ada/7_ada_0.wav ; reçu : {{names}}{' et {more} de plus' if many else ''}. "
+            "Les renommer ou les retirer.",
             folder=folder, names=", ".join(misnamed[:_MOST_NAMED]), more=len(misnamed) - _MOST_NAMED,
         )
     spellings: dict[str, Path] = {}
