@@ -5,6 +5,8 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from mi204.errors import StorageError
 from mi204.language import Text
@@ -26,17 +28,27 @@ def _home() -> Path:
 
 def datasets_cache() -> Path:
     """Give the folder of downloaded data: ``$MI204_DATASETS_CACHE``, else ``datasets_cache/``."""
-    return Path(os.environ.get("MI204_DATASETS_CACHE") or _home() / "datasets_cache")
+    return Path(_setting("MI204_DATASETS_CACHE") or _home() / "datasets_cache")
 
 
 def figures(lab: str) -> Path:
     """Give the folder of a lab's results: ``$MI204_FIGURES/<lab>``, else ``figures/<lab>``."""
-    return Path(os.environ.get("MI204_FIGURES") or _home() / "figures") / lab
+    return Path(_setting("MI204_FIGURES") or _home() / "figures") / lab
 
 
-def mirror() -> str | None:
-    """Give ``$MI204_MIRROR``: a folder or URL base that holds the data sets' files, or None."""
-    return os.environ.get("MI204_MIRROR") or None
+def mirror() -> Path | str | None:
+    """Give ``$MI204_MIRROR``, which holds the data sets' files: a folder, the base of http(s) addresses, or None."""
+    value = _setting("MI204_MIRROR")
+    if value.lower().startswith(("http:", "https:")):
+        return value.rstrip("/")
+    if value.lower().startswith("file:"):
+        return Path(url2pathname(urlsplit(value).path))
+    return Path(value) if value else None
+
+
+def _setting(variable: str) -> str:
+    """Give what an environment variable names, without what shells leave: blanks and quotes around it, a ``~``."""
+    return os.path.expanduser(os.environ.get(variable, "").strip(" \t\r\n\"'"))
 
 
 @contextlib.contextmanager

@@ -41,6 +41,38 @@ def test_environment_variables_put_them_elsewhere(monkeypatch, tmp_path):
     assert paths.mirror() == "https://mirror.example/data"
 
 
+@pytest.mark.parametrize("around", ['"{}"', "'{}'", " {}", "{} ", '" {} "', "{}\r\n"])
+def test_blanks_and_quotes_that_a_shell_leaves_around_a_value_are_none_of_it(monkeypatch, tmp_path, around):
+    folder = tmp_path / "my data's"
+    for variable in ("MI204_DATASETS_CACHE", "MI204_FIGURES", "MI204_MIRROR"):
+        monkeypatch.setenv(variable, around.format(folder))
+    assert (paths.datasets_cache(), paths.figures("toy"), paths.mirror()) == (folder, folder / "toy", folder)
+    monkeypatch.setenv("MI204_MIRROR", around.format("HTTPS://mirror.example/"))
+    assert paths.mirror() == "HTTPS://mirror.example"
+
+
+@pytest.mark.parametrize("value", ["~/data", '"~/data"', " ~/data"])
+def test_the_home_folder_may_be_written_with_a_tilde(monkeypatch, tmp_path, value):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("MI204_DATASETS_CACHE", "MI204_FIGURES", "MI204_MIRROR"):
+        monkeypatch.setenv(variable, value)
+    folder = tmp_path / "data"
+    assert (paths.datasets_cache(), paths.figures("toy"), paths.mirror()) == (folder, folder / "toy", folder)
+
+
+def test_a_mirror_is_a_folder_or_a_web_address(monkeypatch, tmp_path):
+    for value, mirror in (
+        ((tmp_path / "é è").as_uri(), tmp_path / "é è"),
+        ("http://mirror.example:81//", "http://mirror.example:81"),
+        ("http", Path("http")),
+        ("relative/folder", Path("relative/folder")),
+        ("C:\\usb", Path("C:\\usb")),
+        (' "" ', None),
+    ):
+        monkeypatch.setenv("MI204_MIRROR", value)
+        assert paths.mirror() == mirror
+
+
 def test_an_installed_package_keeps_files_in_the_current_folder(tmp_path):
     package, here = tmp_path / "site" / "mi204", tmp_path / "here"
     package.mkdir(parents=True)

@@ -25,7 +25,7 @@ class ImageDataset:
     source: Literal["real", "sample"]
     """Where the images came from."""
     notice: Text | None
-    """One line saying that the real data could not be reached and the sample replaces it; None where it was chosen."""
+    """Of a sample that replaces the real data: where those were looked for, why in vain, what to do; else None."""
     classes: tuple[str, ...]
     """Name of each label, in the order of the labels."""
     x_train: np.ndarray
@@ -57,7 +57,7 @@ class AudioDataset:
     source: Literal["real", "sample"]
     """Where the recordings came from."""
     notice: Text | None
-    """One line saying that the real data could not be reached and the sample replaces it; None where it was chosen."""
+    """Of a sample that replaces the real data: where those were looked for, why in vain, what to do; else None."""
     classes: tuple[str, ...]
     """Name of each label, in the order of the labels."""
     waveforms: tuple[np.ndarray, ...]

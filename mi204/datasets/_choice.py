@@ -12,10 +12,11 @@ from mi204.errors import SettingError
 Dataset = TypeVar("Dataset", ImageDataset, AudioDataset)
 
 
-def choose(data: DataChoice, real: Callable[[], Dataset], sample: Callable[[], Dataset]) -> Dataset:
+def choose(data: DataChoice, real: Callable[[bool], Dataset], sample: Callable[[], Dataset]) -> Dataset:
     """Load the real data or draw the sample; ``auto`` draws it, its notice set, only when ``real`` raises FetchError.
 
-    Raises SettingError for another ``data``, and whatever else ``real`` raises.
+    ``real`` is told whether to insist, as ``fetch`` is. Raises SettingError for another ``data``, and whatever else
+    ``real`` raises.
     """
     if data not in get_args(DataChoice):
         raise SettingError(
@@ -26,11 +27,11 @@ def choose(data: DataChoice, real: Callable[[], Dataset], sample: Callable[[], D
     if data == "sample":
         return sample()
     try:
-        return real()
+        return real(data == "real")
     except FetchError as error:
         if data == "real":
             raise
-        return replace(sample(), notice=error.notice)
+        return replace(sample(), notice=error.text)
 
 
 def sample_of(

@@ -1,5 +1,6 @@
 """Locate, download, verify and extract the files of a data set; nothing is used unverified."""
 
+import difflib
 import gzip
 import hashlib
 import logging
@@ -8,22 +9,21 @@ import re
 import shutil
 import tarfile
 import tempfile
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import pooch
-from requests import RequestException
+import requests
+from requests import exceptions
+from tqdm import tqdm
 
 from mi204 import paths
 from mi204.errors import DataError, StorageError
-from mi204.language import Text
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +31,14 @@ _CACHE_VARIABLE = "MI204_DATASETS_CACHE"
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 _RETRIES = 2
+# A server whose silence was waited for so long is not waited for again so soon, unless the real data are insisted on.
+_LONG_SECONDS = 2
+_QUIET_MINUTES = 15
+# A wrong value of one of them looks like a network that is down.
+_NETWORK_SETTINGS = {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
+_SETTINGS_AT_FAULT = exceptions.ProxyError, exceptions.InvalidProxyURL, exceptions.InvalidSchema, exceptions.SSLError
+# A copy that a browser numbers, "cifar-10-python (1).tar.gz", is as alike; one file of MNIST and another are not.
+_NEARLY_THE_NAME = 0.88
 # Far more than any of the data sets, far less than what a small archive made to fill a disk can unpack to.
 _LARGEST_UNPACKED = 2**30
 _MOST_MEMBERS = 10_000
@@ -44,7 +52,7 @@ _ARCHIVE_ERRORS = (
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """An official file of a data set and what proves that it is the right one."""
+    """An official file of a data set, what proves that it is the right one, and how else it may lie on a disk."""
 
     name: str
     """Its name in the cache and in a mirror, folders included: ``cifar-10-python.tar.gz``."""
@@ -52,8 +60,14 @@ class RemoteFile:
     """Its official address."""
     sha256: str = ""
     """Its SHA-256; empty for an archive proved by ``files_sha256``."""
+    other_names: tuple[str, ...] = ()
+    """Names that it has where other programs put it, folders included."""
+    other_sha256s: tuple[str, ...] = ()
+    """SHA-256 of other files that hold the same, whatever their name: unzipped, or packed by another program."""
     folder: str = ""
     """For a tar archive, the folder that it extracts to; empty for a file used as it is."""
+    other_folders: tuple[str, ...] = ()
+    """Where other programs put that folder; its own name stays."""
     md5s: Mapping[str, str] = field(default_factory=dict)
     """MD5 of each file of that folder that is read; a folder is used only if all of them agree."""
     files_sha256: str = ""
@@ -65,82 +79,92 @@ class RemoteFile:
 
 
 class FetchError(DataError):
-    """No place holds the data set whole."""
-
-    notice: Text
-    """One line for those who go on with the sample; names the files that were found damaged."""
+    """No place holds the data set whole; the message says where it was looked for and how to provide it."""
 
 
-class _DamagedError(DataError):
-    """A file is there, but is not the official one."""
-
-    def __init__(self, where: Path | str, english: str, french: str, **values: object) -> None:
-        super().__init__(english, french, **values)
-        self.where = str(where)
+class _AbsentError(DataError):
+    """There is nothing of the kind, and nothing wrong with that."""
 
 
-def fetch(remote: RemoteFile, first: Iterable[Path] = ()) -> Path:
+def fetch(remote: RemoteFile, first: Iterable[Path] = (), *, insist: bool = True) -> Path:
     """Give the verified file, or for an archive its extracted and verified folder, from the first place that has it.
 
-    The places are the paths ``first``, the cache, Keras' own folder, ``$MI204_MIRROR`` and the official URL. What is
-    whole on this machine is used where it is; downloads and extracted archives land in the cache. Raises FetchError
-    when no place has the data, StorageError when the cache cannot be written.
+    The places are the folders ``first``, the cache, Keras' own folder, ``$MI204_MIRROR`` and the official URL; in each
+    folder, all names of the file are tried. What is whole on this machine is used where it is; downloads and extracted
+    archives land in the cache. A server that was waited for in vain is tried again only after some minutes, or to
+    ``insist``. Raises FetchError when no place has the data, StorageError when the cache cannot be written.
     """
-    tried, damaged = [], []
-    for place in chain(first, _places(remote)):
+    problems: list[tuple[Path | str, DataError]] = []
+    for place in _places(remote, first):
         try:
-            return _obtain(place, remote)
-        except _DamagedError as error:
-            _log.warning("%s is not used. %s", error.where, error)
-            damaged.append(error.where)
-            tried.append((place, error.text))
+            found = _obtain(place, remote, insist)
         except DataError as error:
-            tried.append((place, error.text))
+            problems.append((place, error))
         except OSError as error:
-            tried.append((place, Text(str(error), str(error))))
-    raise _fetch_error(remote, tried, damaged)
+            problems.append((place, DataError(str(error), str(error))))
+        else:
+            for passed_over, error in problems:
+                if not isinstance(error, _AbsentError):
+                    _log.warning("%s is not used: %s", passed_over, error)
+            return found
+    raise _fetch_error(remote, problems)
 
 
-def _places(remote: RemoteFile) -> Iterator[Path | str]:
-    """Give, in order, the paths (Path) and addresses (str) where the data may be."""
-    keras = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"), "datasets")
-    mirror = paths.mirror() or ""
-    scheme = urlsplit(mirror).scheme
-    folders = [paths.datasets_cache(), keras]
-    if scheme == "file":
-        folders.append(Path(url2pathname(urlsplit(mirror).path)))
-    elif mirror and scheme not in ("http", "https"):
-        folders.append(Path(mirror))
+def _places(remote: RemoteFile, first: Iterable[Path]) -> Iterator[Path | str]:
+    """Give, in order, the paths (Path) and addresses (str) where the data may be; of an empty folder, the main one."""
+    keras = Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras"), "datasets")
+    folders = [*first, paths.datasets_cache(), keras]
+    mirror = paths.mirror()
+    if isinstance(mirror, Path):
+        folders.append(mirror)
+    names = [remote.folder, *remote.other_folders] if remote.folder else []
+    names += [remote.name, *remote.other_names]
     for folder in folders:
-        if remote.folder:
-            yield folder / remote.folder
-            if folder == keras:
-                # Where recent versions of Keras extract.
-                yield folder / f"{PurePosixPath(remote.folder).parts[0]}-target" / remote.folder
-        yield folder / remote.name
-    if scheme in ("http", "https"):
-        yield f"{mirror.rstrip('/')}/{remote.name}"
+        yield from [folder / name for name in names if os.path.exists(folder / name)] or [folder / remote.name]
+    if isinstance(mirror, str):
+        yield f"{mirror}/{remote.name}"
     yield remote.url
 
 
-def _obtain(place: Path | str, remote: RemoteFile) -> Path:
+def _obtain(place: Path | str, remote: RemoteFile, insist: bool) -> Path:
     if isinstance(place, Path):
         if not place.exists():
-            raise DataError("not there", "absent")
+            raise _absent(place)
         if remote.folder and place.name == PurePosixPath(remote.folder).name:
             _verify_folder(place, remote)
             return place
         if not remote.files_sha256:
-            _verify(place, "sha256", remote.sha256)
+            _verify(place, "sha256", remote.sha256, *remote.other_sha256s)
+    elif not insist:
+        _check_quiet(place)
     with _on_this_machine(place, remote) as file:
-        if not remote.folder:
-            return file
-        try:
-            return _extract(file, remote)
-        except _DamagedError as error:
-            # Nothing is left of what was extracted: the place it came from is the one to name.
-            error.where = str(place)
-            raise
+        return _extract(file, remote) if remote.folder else file
+
+
+def _absent(path: Path) -> DataError:
+    """Say that there is no such file: because of the mirror's name, or beside one of nearly the same name."""
+    alike = _alike(path)
+    english, french = ("; there is {alike}", " ; il y a {alike}") if alike else ("", "")
+    mirror = paths.mirror()
+    if isinstance(mirror, Path) and mirror in path.parents and not mirror.is_dir():
+        return DataError(
+            f"MI204_MIRROR names neither a folder nor an http(s) address{english}",
+            f"MI204_MIRROR ne désigne ni un dossier ni une adresse http(s){french}",
+            alike=alike,
+        )
+    return _AbsentError(f"not there{english}", f"absent{french}", alike=alike)
+
+
+def _alike(path: Path) -> Path | None:
+    """Give what may be meant in the first folder on the way to a path that is there."""
+    for folder in path.parents:
+        if folder.is_dir():
+            missing = path.relative_to(folder).parts[0]
+            names = {name.casefold(): name for name in os.listdir(folder) if name != missing}
+            for match in difflib.get_close_matches(missing.casefold(), names, n=1, cutoff=_NEARLY_THE_NAME):
+                return folder / names[match]
+            return None
+    return None
 
 
 @contextmanager
@@ -166,21 +190,20 @@ def _verify_folder(folder: Path, remote: RemoteFile) -> None:
         lines = [f"{pooch.file_hash(folder / name, 'sha256')}  ./{name}\n" for name in names]
         received = hashlib.sha256(os.fsencode("".join(lines))).hexdigest()
         if received != remote.files_sha256:
-            raise _DamagedError(
-                folder,
+            raise DataError(
                 "{name}: expected SHA256 {expected} over all its files, received {received} over {count} files",
                 "{name} : SHA256 {expected} attendu sur tous ses fichiers, reçu : {received} sur {count} fichiers",
                 name=folder.name, expected=remote.files_sha256, received=received, count=len(names),
             )
 
 
-def _verify(file: Path, algorithm: str, expected: str) -> None:
+def _verify(file: Path, algorithm: str, *expected: str) -> None:
     received = pooch.file_hash(file, algorithm) if file.exists() else ""
-    if received != expected:
-        raise _DamagedError(
-            file,
-            f"{file.name}: expected {algorithm.upper()} {expected}, received {received or 'no such file'}",
-            f"{file.name} : {algorithm.upper()} {expected} attendu, reçu : {received or 'aucun fichier de ce nom'}",
+    if received not in expected or not received:
+        raise DataError(
+            f"{file.name}: expected {algorithm.upper()} {' or '.join(expected)}, received {received or 'no such file'}",
+            f"{file.name} : {algorithm.upper()} {' ou '.join(expected)} attendu, "
+            f"reçu : {received or 'aucun fichier de ce nom'}",
         )
 
 
@@ -193,21 +216,81 @@ def _download(url: str, remote: RemoteFile, folder: Path) -> Path:
         urls={remote.name: url},
         retry_if_failed=_RETRIES,
     )
-    downloader = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=(_CONNECT_SECONDS, _READ_SECONDS))
     try:
-        return Path(downloads.fetch(remote.name, downloader=downloader))
-    except RequestException as error:
-        raise DataError(
-            "cannot be downloaded: {error}", "le téléchargement est impossible : {error}", error=error
-        ) from error
+        return Path(downloads.fetch(remote.name, downloader=_receive))
+    except requests.RequestException as error:
+        raise _network_error(error) from error
     except ValueError as error:
-        raise _DamagedError(
-            url, "{error}", "ce qui est téléchargé n'est pas le fichier officiel : {error}", error=error
+        raise DataError(
+            "{error}", "ce qui est téléchargé n'est pas le fichier officiel : {error}", error=error
         ) from error
     except OSError as error:
         raise _storage_error(
             error, "download {url} into {folder}", "de télécharger {url} dans {folder}", url=url, folder=folder
         ) from error
+
+
+def _receive(url: str, file: str, _: pooch.Pooch) -> None:
+    """Write what an address gives; pooch tries again when it breaks off (RequestException) or is another file.
+
+    OSErrors that are no RequestException are those of the disk.
+    """
+    with _ask(url) as response, open(file, "wb") as stream:
+        size = int(response.headers.get("Content-Length", 0))
+        with tqdm(total=size or None, unit="B", unit_scale=True) as progress:
+            for content in response.iter_content(2**16):
+                stream.write(content)
+                progress.update(len(content))
+
+
+def _ask(url: str) -> requests.Response:
+    """Open an address; what does not answer well is not asked again, and when it took long that is noted down.
+
+    Raises DataError.
+    """
+    asked, note = time.monotonic(), _silence(url)
+    try:
+        response = requests.get(url, stream=True, timeout=(_CONNECT_SECONDS, _READ_SECONDS))
+        if not response.ok:
+            response.close()
+            response.raise_for_status()
+    except (OSError, ValueError) as error:  # whatever settings and addresses lead to, such as certificates not there
+        if time.monotonic() - asked > _LONG_SECONDS:
+            with suppress(OSError):
+                note.touch()
+        raise _network_error(error) from error
+    with suppress(OSError):
+        note.unlink(missing_ok=True)
+    return response
+
+
+def _silence(url: str) -> Path:
+    """Name the empty file whose date says when a server was waited for in vain; no password is part of the name."""
+    server = url.partition("//")[2].partition("/")[0].rpartition("@")[2]
+    return paths.datasets_cache() / f".no-answer-{re.sub('[^a-zA-Z0-9.-]', '_', server)}"
+
+
+def _check_quiet(url: str) -> None:
+    with suppress(OSError):
+        # A date in the future is one of another clock.
+        if 0 <= time.time() - _silence(url).stat().st_mtime < 60 * _QUIET_MINUTES:
+            raise DataError(
+                "was waited for in vain less than {minutes} minutes ago; --data real tries again at once",
+                "attendu en vain il y a moins de {minutes} minutes ; --data real essaie à nouveau tout de suite",
+                minutes=_QUIET_MINUTES,
+            )
+
+
+def _network_error(error: Exception) -> DataError:
+    # The reason alone, where requests wraps it in the address and its own doings.
+    reason = getattr(next(iter(error.args), None), "reason", error)
+    settings = ", ".join(sorted(name for name in os.environ if name.upper() in _NETWORK_SETTINGS))
+    suspected = isinstance(error, _SETTINGS_AT_FAULT) or not isinstance(error, requests.RequestException)
+    english, french = (" (check {settings})", " (vérifier {settings})") if suspected and settings else ("", "")
+    return DataError(
+        f"cannot be downloaded: {{reason}}{english}", f"le téléchargement est impossible : {{reason}}{french}",
+        reason=reason, settings=settings,
+    )
 
 
 def _extract(archive: Path, remote: RemoteFile) -> Path:
@@ -223,8 +306,7 @@ def _extract(archive: Path, remote: RemoteFile) -> Path:
                 try:
                     _unpack(stream, remote, extracted)
                 except _ARCHIVE_ERRORS as error:
-                    raise _DamagedError(
-                        archive,
+                    raise DataError(
                         "expected a tar.gz archive, received: {error!r}",
                         "une archive tar.gz est attendue, reçu : {error!r}",
                         error=error,
@@ -233,7 +315,7 @@ def _extract(archive: Path, remote: RemoteFile) -> Path:
                 try:
                     # Another process may have finished the same work meanwhile and be reading its files.
                     _verify_folder(target, remote)
-                except _DamagedError:
+                except DataError:
                     if target.exists():
                         os.rename(target, Path(temporary, "damaged"))
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -254,15 +336,13 @@ def _unpack(archive: BinaryIO, remote: RemoteFile, into: Path) -> None:
         for count, member in enumerate(tar, start=1):
             unpacked += member.size
             if unpacked > _LARGEST_UNPACKED:
-                raise _DamagedError(
-                    archive.name,
+                raise DataError(
                     "expected at most {most:,} bytes unpacked, received more",
                     "au plus {most:,} octets décompressés sont attendus, reçu : davantage",
                     most=_LARGEST_UNPACKED,
                 )
             if count > _MOST_MEMBERS:
-                raise _DamagedError(
-                    archive.name,
+                raise DataError(
                     "expected at most {most:,} members, received more",
                     "au plus {most:,} membres sont attendus, reçu : davantage",
                     most=_MOST_MEMBERS,
@@ -274,7 +354,7 @@ def _unpack(archive: BinaryIO, remote: RemoteFile, into: Path) -> None:
                     shutil.copyfileobj(content, file)
 
 
-def _fetch_error(remote: RemoteFile, tried: list[tuple[Path | str, Text]], damaged: list[str]) -> FetchError:
+def _fetch_error(remote: RemoteFile, problems: list[tuple[Path | str, DataError]]) -> FetchError:
     name, cache = remote.name, paths.datasets_cache()
     wanted = needed = wanted_fr = needed_fr = name
     proof, proof_fr = f"SHA-256 of {name}: {remote.sha256}", f"SHA-256 de {name} : {remote.sha256}"
@@ -288,24 +368,15 @@ def _fetch_error(remote: RemoteFile, tried: list[tuple[Path | str, Text]], damag
         # One file of several: told about this one alone, people would come back for each of the others.
         folder = name.rpartition("/")[0]
         needed, needed_fr = f"the folder {folder} with all its files", f"le dossier {folder} avec tous ses fichiers"
-    error = FetchError(
+    return FetchError(
         f"Expected {wanted} ({proof}) in one of these places, received:\n"
-        + "".join(f"  - {place}: {problem.written('en')}\n" for place, problem in tried)
+        + "".join(f"  - {place}: {problem.written('en')}\n" for place, problem in problems)
         + f"Without internet, copy {needed} to {cache}, or set MI204_MIRROR to a folder or URL that holds it.",
         f"Attendu à l'un de ces endroits : {wanted_fr} ({proof_fr}) ; reçu :\n"
-        + "".join(f"  - {place} : {problem.written('fr')}\n" for place, problem in tried)
+        + "".join(f"  - {place} : {problem.written('fr')}\n" for place, problem in problems)
         + f"Sans internet, copier {needed_fr} dans {cache}, ou donner à MI204_MIRROR un dossier ou une adresse web qui "
         "le contient.",
     )
-    notice = f"The real data ({name}) could not be reached or verified: the procedural sample replaces it."
-    notice_fr = (
-        f"Les données réelles ({name}) n'ont pu être atteintes ou vérifiées : l'échantillon procédural les remplace."
-    )
-    if damaged:
-        notice += f" Found damaged: {', '.join(damaged)}."
-        notice_fr += f" Endommagé : {', '.join(damaged)}."
-    error.notice = Text(notice, notice_fr)
-    return error
 
 
 def _storage_error(error: OSError, english: str, french: str, **values: object) -> StorageError:

@@ -18,7 +18,11 @@ OFFICIAL = RemoteFile(
     name="cifar-10-python.tar.gz",
     url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+    # As versions of Keras name the archive.
+    other_names=("cifar-10-batches-py-target_archive", "cifar-10-batches-py.tar.gz"),
     folder="cifar-10-batches-py",
+    # Where Keras extracts it, and what programs make that put an archive into a folder of its name.
+    other_folders=("cifar-10-batches-py-target/cifar-10-batches-py", "cifar-10-python/cifar-10-batches-py"),
     md5s={
         "data_batch_1": "c99cafc152244af753f735de768cd75f",
         "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
@@ -42,8 +46,8 @@ def load(data: DataChoice = "auto", *, n_train: int = 50_000, n_test: int = 10_0
     return choose(data, _real, lambda: sample_of("CIFAR-10", CLASSES, samples.scenes, n_train, n_test))
 
 
-def _real() -> ImageDataset:
-    folder = fetch(OFFICIAL)
+def _real(insist: bool) -> ImageDataset:
+    folder = fetch(OFFICIAL, insist=insist)
     x_train, y_train = _read(*(folder / f"data_batch_{number}" for number in range(1, 6)))
     x_test, y_test = _read(folder / "test_batch")
     return ImageDataset("CIFAR-10", "real", None, CLASSES, x_train, y_train, x_test, y_test)

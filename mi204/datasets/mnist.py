@@ -2,21 +2,34 @@
 
 from mi204.datasets import DataChoice, ImageDataset, _idx, samples
 from mi204.datasets._choice import choose, sample_of
-from mi204.datasets._fetch import RemoteFile
 
 CLASSES = tuple("0123456789")
 
-# The mirror of LeCun's files, byte for byte, from which torchvision downloads too.
-_ADDRESS = "https://ossci-datasets.s3.amazonaws.com/mnist"
-
-OFFICIAL = tuple(
-    RemoteFile(name=f"mnist/{name}", url=f"{_ADDRESS}/{name}", sha256=sha256)
-    for name, sha256 in (
-        ("train-images-idx3-ubyte.gz", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
-        ("train-labels-idx1-ubyte.gz", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
-        ("t10k-images-idx3-ubyte.gz", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
-        ("t10k-labels-idx1-ubyte.gz", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
-    )
+OFFICIAL = _idx.described(
+    # The copies of LeCun's files, byte for byte, from which torchvision downloads too.
+    address="https://ossci-datasets.s3.amazonaws.com/mnist",
+    # Ours, torchvision's, and the files alone.
+    folders=("mnist", "MNIST/raw", "."),
+    sha256s={
+        "train-images-idx3-ubyte": (
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        ),
+        "train-labels-idx1-ubyte": (
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        ),
+        "t10k-images-idx3-ubyte": (
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        ),
+        "t10k-labels-idx1-ubyte": (
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    },
+    # All four in one, as Keras downloads them.
+    npz={"mnist.npz": "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"},
 )
 
 
@@ -30,6 +43,6 @@ def load(data: DataChoice = "auto", *, n_train: int = 60_000, n_test: int = 10_0
     """
     return choose(
         data,
-        lambda: _idx.load("MNIST", CLASSES, OFFICIAL),
+        lambda insist: _idx.load("MNIST", CLASSES, OFFICIAL, insist),
         lambda: sample_of("MNIST", CLASSES, samples.digits, n_train, n_test),
     )

@@ -30,6 +30,8 @@ OFFICIAL = RemoteFile(
     # GitHub makes this archive when asked and does not promise its bytes: the recordings in it are verified instead.
     url=f"https://codeload.github.com/Jakobovski/free-spoken-digit-dataset/tar.gz/{_COMMIT}",
     folder="free-spoken-digit-dataset/recordings",
+    # What GitHub packs when asked for the newest.
+    other_folders=("free-spoken-digit-dataset-master/recordings",),
     files=_WAV,
     files_sha256="20fa8645e6a509544e3159c5c37586fbe63f053302ccb9877a0f8c56e39c5bca",
     archived_folder=f"free-spoken-digit-dataset-{_COMMIT}/recordings",
@@ -56,11 +58,11 @@ def load(data: DataChoice = "auto", folder: Path | None = None, *, n_repetitions
             "Retirer l'un d'eux.",
             folder=folder,
         )
-    return choose(data, lambda: _own(folder) if folder else _official(), lambda: _sample(n_repetitions))
+    return choose(data, lambda insist: _own(folder) if folder else _official(insist), lambda: _sample(n_repetitions))
 
 
-def _official() -> AudioDataset:
-    return _read(NAME, fetch(OFFICIAL).glob(_WAV))
+def _official(insist: bool) -> AudioDataset:
+    return _read(NAME, fetch(OFFICIAL, insist=insist).glob(_WAV))
 
 
 def _sample(n_repetitions: int) -> AudioDataset:

@@ -107,7 +107,7 @@ class Trainer:
         """
         data = fashion_mnist.load("auto", Path(datapath))
         if data.notice:
-            _log.warning(data.notice.written("en"))
+            _log.warning("The procedural sample replaces %s. %s", data.name, data.notice.written("en"))
 
         n = N_VALIDATION
         return (

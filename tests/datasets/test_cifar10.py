@@ -178,18 +178,16 @@ def test_sample_is_as_large_as_the_real_data_unless_told_otherwise(monkeypatch):
 
 
 @pytest.mark.usefixtures("place")
-def test_auto_falls_back_to_the_sample_and_says_so():
+def test_auto_falls_back_to_the_sample_and_says_why_as_real_does():
     dataset = cifar10.load("auto", n_train=30, n_test=20)
     assert (dataset.source, len(dataset.x_train), len(dataset.x_test)) == ("sample", 30, 20)
-    told = {"en": "the procedural sample replaces it.", "fr": "l'échantillon procédural les remplace."}
-    for language in told:
-        notice = dataset.notice.written(language)
-        assert "cifar-10-python.tar.gz" in notice
-        assert notice.endswith(told[language])
-        assert "\n" not in notice
+    with pytest.raises(DataError) as caught:
+        cifar10.load("real")
+    for language in ("en", "fr"):
+        assert dataset.notice.written(language) == caught.value.written(language)
 
 
-def test_auto_names_the_damaged_file_in_its_notice(place, cache, caplog):
+def test_auto_names_the_damaged_file_in_its_notice_once(place, cache, caplog):
     place(official())
     cifar10.load("real")
     damaged = cache / "cifar-10-batches-py" / "data_batch_2"
@@ -197,9 +195,9 @@ def test_auto_names_the_damaged_file_in_its_notice(place, cache, caplog):
     (cache / "cifar-10-python.tar.gz").unlink()
     dataset = cifar10.load("auto", n_train=10, n_test=10)
     assert dataset.source == "sample"
-    assert f"Found damaged: {damaged}." in dataset.notice.written("en")
-    assert f"Endommagé : {damaged}." in dataset.notice.written("fr")
-    assert str(damaged) in caplog.text
+    assert f"{damaged.parent}: data_batch_2: expected MD5" in dataset.notice.written("en")
+    assert f"{damaged.parent} : data_batch_2 : MD5" in dataset.notice.written("fr")
+    assert not caplog.text
 
 
 @pytest.mark.usefixtures("place")

@@ -124,8 +124,8 @@ def test_tampered_recordings_are_never_used(tamper, cache):
         spoken_digits.load("real")
     dataset = spoken_digits.load("auto", n_repetitions=1)
     assert dataset.source == "sample"
-    assert f"Found damaged: {folder}." in dataset.notice.written("en")
-    assert f"Endommagé : {folder}." in dataset.notice.written("fr")
+    assert f"{folder}: recordings: expected SHA256" in dataset.notice.written("en")
+    assert f"{folder} : recordings : SHA256" in dataset.notice.written("fr")
 
 
 @pytest.mark.usefixtures("few")
@@ -133,7 +133,7 @@ def test_real_fails_with_the_places_tried_and_what_to_do(cache):
     with pytest.raises(DataError) as caught:
         spoken_digits.load("real")
     for part in (
-        f"{cache}/free-spoken-digit-dataset/recordings: not there",
+        f"{cache}/free-spoken-digit-dataset.tar.gz: not there",
         f"{NOWHERE}/recordings.tar.gz: cannot be downloaded",
         "free-spoken-digit-dataset.tar.gz or its extracted folder free-spoken-digit-dataset/recordings",
         "MI204_MIRROR",
@@ -142,15 +142,13 @@ def test_real_fails_with_the_places_tried_and_what_to_do(cache):
 
 
 @pytest.mark.usefixtures("few")
-def test_auto_falls_back_to_the_sample_and_says_so():
+def test_auto_falls_back_to_the_sample_and_says_why_as_real_does():
     dataset = spoken_digits.load("auto", n_repetitions=2)
     assert (dataset.source, len(dataset.waveforms)) == ("sample", 120)
-    told = {"en": "the procedural sample replaces it.", "fr": "l'échantillon procédural les remplace."}
-    for language in told:
-        notice = dataset.notice.written(language)
-        assert "free-spoken-digit-dataset.tar.gz" in notice
-        assert notice.endswith(told[language])
-        assert "\n" not in notice
+    with pytest.raises(DataError) as caught:
+        spoken_digits.load("real")
+    for language in ("en", "fr"):
+        assert dataset.notice.written(language) == caught.value.written(language)
 
 
 @pytest.mark.usefixtures("few")
