@@ -7,9 +7,9 @@ rights of a user that owns nothing. What it prints goes to a pipe, what it answe
 and here all that it started is killed. Windows cannot fork and has no ``resource``: there each attempt is a whole new
 process, with a limit of time alone.
 
-A submission can look at all that is in its process, and this one is where its process comes from: nothing that answers
-a question is ever in here. The correct neighbours of the last functions are sent, from the file, when it has asked for
-them; what it then says of the functions before is not heard any more.
+A submission can look at all that is in its process, and so at what was in the one it was forked from: that one has
+never held another submission, nor anything that answers a question. The correct neighbours of the last functions are
+sent when it asks for them; what it then says of the functions before is not heard any more.
 """
 
 import ast
@@ -24,22 +24,19 @@ import re
 import select
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
 import traceback
 import types
 from collections.abc import Callable
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import torch
 
 import mi204
-from mi204.grading import _isolation, _wire
+from mi204.grading import _isolation, _stand_ins, _wire
 from mi204.grading._probes import MissingError, SignatureError, methods, probe
 from mi204.grading._signatures import LAST
 
@@ -48,7 +45,6 @@ FILE_BYTES = 16_000_000
 """The largest file that a submission may write."""
 
 _OUTPUT_BYTES = 4000
-_STAND_INS = ("IPython", "matplotlib", "pandas", "PIL", "scipy", "seaborn", "sklearn", "torchvision", "tqdm")
 _SYSTEM = (
     *("/bin", "/lib", "/lib32", "/lib64", "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64"),
     *("/etc/alternatives", "/etc/ld.so.cache", "/sys/devices/system/cpu"),
@@ -89,11 +85,19 @@ class _LazyCompiler(types.ModuleType):
 def serve() -> None:
     """Answer each request on the standard input, one line each, until it is closed."""
     sys.modules["torch._dynamo"] = _LazyCompiler("torch._dynamo")
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # a process that the submission detaches comes back to us, to be killed
-    out = os.fdopen(os.dup(1), "wb")
-    for line in sys.stdin.buffer:
-        out.write(_wire.dump(_attempt(_wire.load(line))))
-        out.flush()
+    while select.select([0], [], []):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+                _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # what the submission detaches comes back here, to be killed
+                sys.stdout.buffer.write(_wire.dump(_attempt(_wire.load(sys.stdin.buffer.readline()))))
+                sys.stdout.buffer.flush()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        if os.waitpid(pid, 0)[1] != 0:  # there was no request, or this was brought down
+            return
 
 
 def run_once() -> None:
@@ -128,32 +132,25 @@ def _attempt(request: dict) -> dict:
     """Run one process on the request; give its lines, how it ended, and the beginning of what it printed."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         (answers, to_answer), (printed, to_print) = os.pipe(), os.pipe()
-        giving, given = socket.socketpair()  # a pipe into which macOS, too, can send a file
-        given.shutdown(socket.SHUT_WR)
+        given, to_give = os.pipe()
         pid = os.fork()
         if pid == 0:
             try:
-                isolation = _become_child(folder, to_answer, to_print, given.fileno(), request["megabytes"])
+                isolation = _become_child(folder, to_answer, to_print, given, request["megabytes"])
                 _session(
                     request,
                     isolation,
                     lambda message: _write(to_answer, _wire.dump(message)),
-                    lambda: b"".join(iter(lambda: given.recv(1 << 16), b"")),
+                    lambda: os.read(given, 1 << 16),
                 )
                 os._exit(0)
             finally:
                 os._exit(70)
-        os.close(to_answer)
-        os.close(to_print)
-        given.close()
         text = bytearray()
-        received, ended = _watch(pid, answers, printed, text, giving, request)
+        received, ended = _watch(pid, answers, printed, text, to_give, request)
         _kill_all(pid)
         text += _rest(printed, _OUTPUT_BYTES - len(text))
         _remove_files(_stranger(pid))
-        os.close(answers)
-        os.close(printed)
-        giving.close()
     lines = received.decode("utf-8", "replace").splitlines()
     return {"lines": lines, "ended": ended, "printed": text.decode("utf-8", "replace")}
 
@@ -173,9 +170,7 @@ def _rest(descriptor: int, most: int) -> bytes:
     return bytes(data)
 
 
-def _watch(
-    pid: int, answers: int, printed: int, text: bytearray, giving: socket.socket, request: dict
-) -> tuple[bytes, dict]:
+def _watch(pid: int, answers: int, printed: int, text: bytearray, to_give: int, request: dict) -> tuple[bytes, dict]:
     """Collect what the child answers, and the beginning of what it prints in ``text``; say how it ended.
 
     It ends by itself, takes too long or answers too much. When it asks for the neighbours it gets them, once.
@@ -184,6 +179,7 @@ def _watch(
     last, limit = start, request["import_seconds"]
     received = bytearray()
     heard = {answers, printed}
+    given = False
     while True:
         now = time.monotonic()
         if now - last > limit:
@@ -204,8 +200,9 @@ def _watch(
             # The first three lines say how it is isolated, and that the file was read and imported.
             if b"\n" in data and received.count(b"\n") >= 3:
                 last, limit = now, request["probe_seconds"]
-            if giving.fileno() >= 0 and b"\n" + _ASK in received:
-                _give(giving)
+            if not given and b"\n" + _ASK in received:
+                given = True
+                _write(to_give, _NEIGHBOURS.read_bytes())
             continue
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
@@ -214,12 +211,6 @@ def _watch(
             if code < 0:
                 return bytes(received), {"why": "signal", "name": signal.Signals(-code).name}
             return bytes(received), {"why": "exit", "code": code}
-
-
-def _give(giving: socket.socket) -> None:
-    with giving, _NEIGHBOURS.open("rb") as file, contextlib.suppress(OSError):
-        # By the kernel: this process, of which the next submission's is a copy, never holds the text.
-        os.sendfile(giving.fileno(), file.fileno(), 0, _NEIGHBOURS.stat().st_size)
 
 
 def _kill_all(pid: int) -> None:
@@ -321,15 +312,14 @@ def _become(user: int, folder: str) -> None:
     os.setuid(user)
 
 
-def _session(
-    request: dict, isolation: str, send: Callable[[dict], None], given: Callable[[], bytes]
-) -> None:
+def _session(request: dict, isolation: str, send: Callable[[dict], None], given: Callable[[], bytes]) -> None:
     """Read, import and probe the submission, one message after each step; take the neighbours that are ``given``."""
-    source = base64.b64decode(request["source"])
+    received = base64.b64decode(request["source"])
+    source = _without_magics(received)
     # Nothing of the submission has run yet: these facts are sure.
     send({"case": "isolation", "kind": isolation})
     facts = _read(source)
-    send({"case": "source", **facts})
+    send({"case": "source", "magics": source != received or b"get_ipython" in source, **facts})
     if facts:
         return
     module = types.ModuleType("solution")
@@ -353,6 +343,25 @@ def _defined(text: bytes) -> dict[str, Callable]:
     scope: dict[str, Any] = {"__name__": "neighbours"}
     exec(text, scope)
     return methods(scope["Neighbours"])
+
+
+def _without_magics(source: bytes) -> bytes:
+    """Put ``pass`` in place of a notebook's magics: lines that start with % or !, where that is not Python."""
+    while True:
+        try:
+            ast.parse(source, FILENAME)
+            return source
+        except SyntaxError as error:
+            lines = source.splitlines(keepends=True)
+            replaced = [
+                re.sub(rb"^((?:\xef\xbb\xbf)?\s*)[%!][^\r\n]*", rb"\1pass", line) if number == error.lineno else line
+                for number, line in enumerate(lines, 1)
+            ]
+            if replaced == lines:
+                return source
+            source = b"".join(replaced)
+        except (ValueError, RecursionError, MemoryError):
+            return source
 
 
 def _read(source: bytes) -> dict:
@@ -386,7 +395,7 @@ def _import(module: types.ModuleType, source: bytes) -> dict:
     root = str(Path(mi204.__file__).parents[1])
     sys.path[:] = [folder for folder in sys.path if folder != root]
     sys.meta_path.insert(0, _Hider)
-    sys.meta_path.append(_StandIns)
+    _stand_ins.install(module)
     sys.modules[module.__name__] = module
     Path(FILENAME).write_bytes(source)
     exec(compile(source, FILENAME, "exec"), vars(module))
@@ -402,25 +411,14 @@ class _Hider:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-class _StandIns:
-    """Packages that the homework's template and reports import, and its part 1 does not need, where they are absent."""
-
-    @staticmethod
-    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if name.split(".")[0] in _STAND_INS:
-            return ModuleSpec(name, _StandIns, is_package=True)
-        return None
-
-    @staticmethod
-    def create_module(spec: ModuleSpec) -> types.ModuleType:
-        return mock.MagicMock(name=spec.name, __name__=spec.name, __path__=[], __spec__=spec)
-
-    @staticmethod
-    def exec_module(module: types.ModuleType) -> None:
-        return None
-
-
 def _guarded(action: Callable[[], dict], source: bytes) -> dict:
+    """Give what the action gives, or what it raised; and of which packages it has called the stand-ins."""
+    _stand_ins.called.clear()
+    answer = _tried(action, source)
+    return {**answer, "stand_ins": ", ".join(sorted(_stand_ins.called))} if answer else answer
+
+
+def _tried(action: Callable[[], dict], source: bytes) -> dict:
     """Give what the action gives; or what it raised, and the line of the submission that did."""
     try:
         return action()

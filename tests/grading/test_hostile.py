@@ -302,6 +302,7 @@ BORROWED = """
 import torch
 from mi204 import preprocessing
 class Trainer:
+    @staticmethod
     def normalize(train, valid, test):
         pixels = [preprocessing.standardize_pixels(X.numpy(), train[0].numpy()) for X, _ in (train, valid, test)]
         return tuple((torch.from_numpy(X), y) for X, (_, y) in zip(pixels, (train, valid, test)))
@@ -334,7 +335,8 @@ def ours(name):
         frame = frame.f_back
     for place in places:
         members = place if isinstance(place, dict) else vars(place) if isinstance(place, type) else {name: place}
-        found = getattr(members.get(name), "__func__", members.get(name))
+        found = members.get(name)
+        if isinstance(found, staticmethod): found = found.__func__
         if not isinstance(found, types.FunctionType) or found.__name__ != name: continue
         if not found.__module__.startswith(("solution", "torch")): return found
     raise LookupError(name)
@@ -357,13 +359,13 @@ def test_what_we_compute_cannot_be_found_in_memory(graded):
 
 
 ASKING = """
-import os, socket
+import os
 def neighbours():
     for descriptor in range(3, 256):
         try: os.write(descriptor, b'{"case": "neighbours"}\\n')
         except OSError: pass
     for descriptor in range(3, 256):
-        try: return b"".join(iter(lambda: os.read(descriptor, 1 << 16), b"")).decode()
+        try: return os.read(descriptor, 1 << 16).decode()
         except OSError: pass
 """
 
