@@ -81,7 +81,7 @@ class Harness:
             answers.isolation = str(received.get("isolation", {}).get("kind", "none"))
             answers.cases.update({name: received[name] for name in ("source", *remaining) if name in received})
             imported = answers.cases["import"] = received.get("import", {"ended": ended})
-            if received.get("source") or (imported and not imported.get("defined")):
+            if {"syntax", "variant"} & received.get("source", {}).keys() or (imported and not imported.get("defined")):
                 break
             lost = [case for case in remaining if case not in received]
             given_up = {cases[case][0] for case in lost[:1]}
@@ -183,7 +183,7 @@ def _messages(lines: list, cases: dict[str, tuple[str, dict]]) -> dict[str, dict
 def _checked(message: dict) -> dict:
     """Give what was said about a failure its types and lengths, whoever said it."""
     message.pop("ended", None)  # not for the child to say
-    for key in {"missing", "signature"} & set(message):
+    for key in {"missing", "signature", "stand_ins"} & set(message):
         message[key] = str(message[key])[:200]
     if "error" in message:
         error = dict(message["error"])

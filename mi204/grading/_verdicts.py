@@ -492,13 +492,9 @@ def _accuracy(inputs: dict, answer: dict) -> Finding:
         "accuracy_axis": p.argmax(axis=0) == y.argmax(axis=0),
         "accuracy_elements": (p > 0.5) == y,
     }
-    mistakes = {}
+    mistakes = {"accuracy_count": right.sum()}
     for name, found in compared.items():
-        mistakes |= {
-            name: found.mean(),
-            _together(name, "accuracy_percent"): 100 * found.mean(),
-            _together(name, "accuracy_count"): found.sum(),
-        }
+        mistakes |= {name: found.mean(), _together(name, "accuracy_percent"): 100 * found.mean()}
     return _numeric(mistakes.pop(""), pair[1], mistakes)
 
 

@@ -247,9 +247,9 @@ class Submission:
         answer = self._answers.cases.get(case)
         if answer is None:
             return False, sentence("not_run", language, reason=notice)
-        if failure := _failure(function, inputs, answer, language):
-            return False, failure
-        return _judged(number, function, inputs, answer, language)
+        failure = _failure(function, inputs, answer, language)
+        passed, message = (False, failure) if failure else _judged(number, function, inputs, answer, language)
+        return passed, message if passed else "\n".join([message, *_stand_ins(answer, language)])
 
     def _notice(self, language: Language) -> str:
         """Say why the file as a whole could not be graded."""
@@ -263,7 +263,7 @@ class Submission:
             key = "encoding" if "codec can't decode" in source["syntax"]["message"] else "syntax"
             return sentence(key, language, **source["syntax"], where=_where(source["syntax"], language))
         answer = self._answers.cases.get("import", {})
-        reason = "".join(_reason("import", answer, language))
+        reason = " ".join([*_reason("import", answer, language), *_stand_ins(answer, language)])
         if answer.get("defined"):
             return sentence("import_stopped", language, reason=reason)
         if answer.get("ended", {}).get("why") == "probe_time":
@@ -271,17 +271,23 @@ class Submission:
         package = re.search(r"No module named '([\w.]+)'", str(answer.get("error", {}).get("message")))
         if package:
             return sentence("absent_package", language, name=package[1], reason=reason)
-        return sentence("import_failed", language, reason=reason) if reason else ""
+        if reason:
+            return sentence("import_failed", language, reason=reason)
+        return sentence("magics", language) if source.get("magics") else ""
 
 
 def _unfit(name: str, source: bytes) -> tuple[str, dict[str, Any]] | None:
     """Say why this cannot be a Python file, before anything reads it as one."""
-    if not source.strip():
+    text = source.removeprefix(codecs.BOM_UTF8).strip()
+    if not text:
         return "empty", {}
-    if name.endswith(".ipynb") or (source.lstrip().startswith(b"{") and b'"cells"' in source):
+    if name.endswith(".ipynb") or (text.startswith(b"{") and b'"cells"' in text):
         return "notebook", {}
-    if source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "encoding", {"message": "UTF-16", "where": ""}
+    # Without a mark too: of the two bytes of most characters one is 0, always the same.
+    halves = source[::2], source[1::2]
+    zeros = any(b"\0" not in one and 2 * other.count(0) > len(other) for one, other in (halves, halves[::-1]))
+    if zeros or source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf_16", {}
     if not name.endswith(".py") or b"\0" in source:
         return "not_python", {"name": name}
     if len(source) > MAX_BYTES:
@@ -334,6 +340,11 @@ def _reason(function: str, answer: dict, language: Language) -> list[str]:
     told = f"{function}: {error['type']}: {error['message']}"
     mistakes = [key for pattern, key in _RAISED if re.search(pattern, told)]
     return [sentence("received", language, value=raised), *_likely(mistakes, language)]
+
+
+def _stand_ins(answer: dict, language: Language) -> list[str]:
+    names = answer.get("stand_ins")
+    return [sentence("stand_ins", language, names=names)] if names else []
 
 
 def _where(error: dict, language: Language) -> str:

@@ -19,7 +19,8 @@ from mi204.datasets import fashion_mnist
 IN_THEIR_PLACE = """\
 from types import SimpleNamespace
 from typing import NamedTuple
-architectures = SimpleNamespace(POOLED_SIDE=4, **dict.fromkeys(("check_fields", "check_activation"), lambda *_: None))
+CHECKS = ("check", "check_fields", "check_activation")
+architectures = SimpleNamespace(POOLED_SIDE=4, **dict.fromkeys(CHECKS, lambda *_: None))
 class NetworkConfiguration(NamedTuple):
     n_channels: tuple = (16, 32, 48); kernel_sizes: tuple = (3, 3, 3); strides: tuple = (1, 1, 1)
     paddings: tuple = (0, 0, 0); dense_hiddens: tuple = (256, 256)

@@ -133,6 +133,33 @@ VARIATIONS = {
          "import seaborn as sns\nimport pandas as pd\nfrom sklearn import metrics\nfrom scipy import stats\n"
          "from tqdm.auto import tqdm\nfrom IPython.display import display\n"),
     ],
+    "an exported notebook": [
+        ("import torch\n",
+         "from google.colab import drive\ndrive.mount('/content')\nfrom IPython import get_ipython\n"
+         "from IPython.display import HTML\ndisplay(HTML('<b>'))\nIN_COLAB = 'google.colab' in str(get_ipython())\n"
+         "get_ipython().run_line_magic('matplotlib', 'inline')\nget_ipython().system('pip install torch')\n"
+         "get_ipython().run_cell_magic('bash', '', 'ls -l\\n')\n"
+         "get_ipython().run_cell_magic('time', '', 'import torch\\n')\n"),
+    ],
+    "a notebook without imports": [("import torch\n", "get_ipython().magic('autoreload 2')\nimport torch\n")],
+    "magics, and what looks like them": [
+        ("import torch\n",
+         "%matplotlib inline\n!pip install torch\nif True:\n    %time\n"
+         "REST = 7 \\\n    % 4\nassert REST == 3\nTEXT = '''\n%kept\n'''\nassert '%kept' in TEXT\nimport torch\n"),
+    ],
+    "figures": [("import torch\n", "import torch\nimport matplotlib.pyplot as plt\nplt.install_repl_displayhook()\n")],
+    "torch's compiler": [
+        ("    def training_step", "    @torch.compile(mode='default')\n    def training_step"),
+        ("        self.network.eval()\n        losses, accuracies",
+         "        self.network.compile()\n        self.network.eval()\n        losses, accuracies"),
+        ("float(torch.autograd.functional.jacobian(function, input_tensor).norm())",
+         "float(torch.autograd.functional.jacobian(torch.compile(function), input_tensor).norm())"),
+    ],
+    "a progress bar of an absent package": [
+        ("import torch\n", "import torch\nfrom google.colab import bar\n"),
+        ("for start in range(0, len(X), self.batch_size):",
+         "for start in bar(range(0, len(X), self.batch_size), desc='evaluate'):"),
+    ],
     "prints": [("        loss.backward()\n", "        loss.backward()\n        print('é' * 3000, loss)\n")],
 }
 
@@ -152,6 +179,53 @@ def test_what_is_defined_before_the_import_fails_is_graded(grade, reference):
     assert "graded" in result.notice
     assert f"ZeroDivisionError: division by zero (line {reference.count(chr(10)) + 2}: 1 / 0)" in result.notice
     assert "this is another of the three activations" in result.report()
+
+
+@pytest.mark.parametrize(
+    "line", ["get_ipython().system('ls')", "!ls", "%matplotlib inline\r", "\ufeff%matplotlib inline"],
+    ids=["get_ipython", "!", "%", "mark"],
+)
+def test_magics_are_to_be_removed(grade, line):
+    result = grade(f"{line}\nclass Trainer: pass\n")
+    assert result.notice.startswith("Magics of a notebook")
+    assert "Trainer.one_hot is not in the file" in result.report()
+    assert "(line 2: 1 / 0)" in grade(f"{line}\n1 / 0\n").notice
+
+
+def test_no_word_of_magics_where_there_are_none(grade, reference):
+    assert grade(reference).notice == ""
+    assert "invalid syntax (line 2: x = !ls)" in grade("x = 1\nx = !ls\n").notice
+
+
+ABSENT = "Not installed where the grader runs: google."
+
+
+def test_an_absent_package_is_named_where_it_was_called(grade, reference):
+    source = reference.replace("import torch\n", "import torch\nfrom google import colab\n")
+    source = source.replace("nn.Tanh", "nn.ReLU")
+    source = source.replace("return loss, float(accuracy)", "return loss, float(colab.score(y))")
+    source = source.replace("return tuple(((X - mean)", "return tuple((colab.scale(X - mean)")
+    result = grade(source)
+    messages = {outcome.number: outcome.message for outcome in result.outcomes if outcome.score < outcome.points}
+    assert set(messages) == {"3.2", "6.1", "6.2", "8.2"}, result.report()
+    assert {number for number, message in messages.items() if ABSENT in message} == {"6.1", "6.2", "8.2"}
+    assert "Mock" not in result.report()
+
+
+def test_an_absent_package_is_named_where_the_import_fails(grade):
+    notice = grade("import torch\nfrom google import colab\ntorch.relu(colab.ones(3))\n").notice
+    assert ABSENT in notice
+    assert "(line 3: torch.relu(colab.ones(3)))" in notice
+    assert "Mock" not in notice
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Torch not compiled with CUDA enabled", "No CUDA GPUs are available", "Found no NVIDIA driver on your system.",
+     "PyTorch is not linked with support for mps devices"],
+)
+def test_a_machine_without_a_gpu_says_so(grade, message):
+    assert " Likely mistake: there is no GPU where the grader runs" in grade(f"raise RuntimeError({message!r})").notice
 
 
 def test_the_rounding_of_float32_is_forgiven_when_pixels_are_large():
