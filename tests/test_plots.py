@@ -12,14 +12,18 @@ from types import SimpleNamespace
 import matplotlib
 import numpy as np
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
 from mi204 import metrics, plots
 from mi204.language import Vocabulary, Word
+from mi204.plots import _frame
 from mi204.results import Measured, Run
 
 CLASSES = {
@@ -299,6 +303,108 @@ def test_a_long_footer_begins_no_line_with_the_dot_between_its_parts():
     long = "x" * 104  # with the words around it, longer than a line
     figure = plots.heat_map(MAPS[..., 0], label="", **{**frame("fr"), "footer": f"a {long} · y"})
     assert figure.texts[-1].get_text() == f"a\n{long} ·\ny"
+
+
+# ---- Names in scripts that our font lacks
+
+
+def make_font(path: str, family: str, characters: str) -> None:
+    """Write a font that draws each character as a square, but a fox not at all, as fonts of coloured pictures do."""
+    pen = TTGlyphPen(None)
+    pen.moveTo((100, 0))
+    for corner in ((100, 700), (700, 700), (700, 0)):
+        pen.lineTo(corner)
+    pen.closePath()
+    square, nothing = pen.glyph(), TTGlyphPen(None).glyph()
+    glyphs = {".notdef": square} | {f"u{ord(each):X}": nothing if each == "🦊" else square for each in characters}
+    font = FontBuilder(1000)
+    font.setupGlyphOrder(list(glyphs))
+    font.setupCharacterMap({ord(each): f"u{ord(each):X}" for each in characters})
+    font.setupGlyf(glyphs)
+    font.setupHorizontalMetrics(dict.fromkeys(glyphs, (800, 100)))
+    font.setupHorizontalHeader(ascent=800, descent=-200)
+    font.setupNameTable({"familyName": family, "styleName": "Regular"})
+    font.setupOS2()
+    font.setupPost()
+    font.save(path)
+
+
+@pytest.fixture
+def install(monkeypatch, tmp_path):
+    """Leave no fonts on the machine but matplotlib's own; give the function that installs one."""
+    monkeypatch.setattr(fontManager, "ttflist", [font for font in fontManager.ttflist if "mpl-data" in font.fname])
+
+    def install(family: str, characters: str) -> None:
+        make_font(f"{tmp_path}/{family}.ttf", family, characters)
+        fontManager.addfont(f"{tmp_path}/{family}.ttf")
+        _frame._family.cache_clear()
+
+    _frame._family.cache_clear()
+    yield install
+    _frame._family.cache_clear()
+
+
+FOREIGN = ["王小明", "अदि", "🦊", "zoé", "王", "\udce9", "a\tb"]
+ESCAPED = [r"\u738b\u5c0f\u660e", r"\u0905\u0926\u093f", r"\U0001f98a", "zoé", r"\u738b", r"\udce9", r"a\tb"]
+FOREIGN_FRAME = {"title": "Takes of 王小明", "footer": "seed 0 · 王", "language": "en"}
+NAMED = {
+    "bars": lambda names: plots.bars({each: [1.0, 2.0] for each in names}, ylabel="s", **FOREIGN_FRAME),
+    "class_accuracies": lambda names: plots.class_accuracies({"all": [0.5] * 7}, names, **FOREIGN_FRAME),
+    "subsets": lambda names: plots.class_accuracies({each: [0.5] for each in names}, ["a"], **FOREIGN_FRAME),
+    "distributions": lambda names: plots.distributions([dict.fromkeys(names, WAVEFORM)], ylabel="s", **FOREIGN_FRAME),
+    "confusion_matrix": lambda names: plots.confusion_matrix(np.eye(7), names, normalised=True, **FOREIGN_FRAME),
+    "examples": lambda names: plots.examples(IMAGES[:7], names, true_labels=["a"] * 7, **FOREIGN_FRAME),
+    "banks": lambda names: plots.filter_bank([(name, FILTERS, 4000.0) for name in names], **FOREIGN_FRAME),
+}
+
+
+def drawn_texts(figure: Figure) -> list[Text]:
+    """Give the texts of a drawn figure; a character that no font has would warn, and fail the test."""
+    FigureCanvasAgg(figure).draw()
+    return [text for text in figure.findobj(Text) if text.get_text()]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_characters_without_a_font_are_escaped(name, install):
+    figure = NAMED[name](FOREIGN)
+    texts = " ".join(text.get_text() for text in drawn_texts(figure)).replace("\n", "")
+    for foreign, escaped in zip(FOREIGN, ESCAPED, strict=True):
+        assert escaped in texts
+        assert foreign == escaped or foreign not in texts
+    assert figure.get_suptitle() == r"Takes of \u738b\u5c0f\u660e"
+    assert figure.texts[-1].get_text() == r"seed 0 · \u738b"
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_characters_of_another_font_are_drawn_in_it(name, install):
+    install("Foreign Serif", "王小明अदि🦊")
+    install("Foreign Sans", "王小明")
+    figure = NAMED[name](FOREIGN)
+    families = {"王": ["Foreign Sans"], "अ": ["Foreign Serif"]}
+    texts = drawn_texts(figure)
+    for text in texts:
+        found = [family for each, family in families.items() if each in text.get_text()]
+        assert text.get_fontfamily() == ["DejaVu Sans", *(found[0] if found else [])]
+    written = " ".join(text.get_text() for text in texts)
+    assert "王小明" in written
+    assert "अदि" in written
+    assert r"\U0001f98a" in written
+    assert figure.get_suptitle() == "Takes of 王小明"
+
+
+def test_a_font_that_cannot_be_read_is_passed_over(install, tmp_path):
+    install("Foreign Sans", "王")
+    (tmp_path / "Foreign Sans.ttf").write_bytes(b"no font")
+    assert _frame.drawable("王") == r"\u738b"
+    (tmp_path / "Foreign Sans.ttf").unlink()
+    _frame._family.cache_clear()
+    assert _frame.drawable("王") == r"\u738b"
+
+
+def test_escaped_names_are_slanted_as_long_ones_are(install):
+    texts = drawn_texts(NAMED["distributions"](FOREIGN[:2]))
+    names = [text for text in texts if text.get_text().startswith(r"\u")]
+    assert {text.get_rotation() for text in names} == {45}
 
 
 def test_every_function_is_checked():

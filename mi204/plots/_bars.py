@@ -19,6 +19,7 @@ from mi204.plots._frame import (
     PAGE,
     SMALL,
     capital,
+    drawable,
     finish,
     legend_below,
     localised,
@@ -50,7 +51,7 @@ def bars(
     Accuracies in percent may have the line of ``chance``, a share, and the 95 % interval (Wilson) that follows from
     ``counts``: on how many examples each was measured.
     """
-    names = list(values)
+    names = [drawable(name) for name in values]
     upright = _wrapped(names) is not None
     figure = new_figure(4.0 if upright else 1.0 + 0.26 * len(names), title=title, footer=footer)
     axes = figure.add_subplot()
@@ -162,7 +163,7 @@ def class_accuracies(
     axes.set_xlabel(capital(xlabel))
     axes.set_ylabel(f"{word('accuracy', language).capitalize()} (%)")
     axes.set_ylim(0, 100)
-    _name_positions(axes, classes)
+    _name_positions(axes, [drawable(name) for name in classes])
     others = _explain(axes, chance, _NARROW if counts else None, True, language)
     if others:
         legend_below(figure, others)
@@ -189,9 +190,10 @@ def distributions(
     for axes, groups, xlabel in zip(row, panels, xlabels or [""] * len(panels), strict=True):
         look = {"boxprops": {"facecolor": COLOURS[6]}, "medianprops": {"color": "black"}}
         axes.boxplot(list(groups.values()), whis=(0, 100), widths=0.6, patch_artist=True, **look)
-        long = sum(map(len, groups)) > 30
+        names = [drawable(name) for name in groups]
+        long = sum(map(len, names)) > 30
         look = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if long else {}
-        axes.set_xticks(range(1, len(groups) + 1), list(groups), **look)
+        axes.set_xticks(range(1, len(groups) + 1), names, **look)
         axes.set_xlabel(capital(xlabel))
         axes.grid(axis="y")
     row[0].set_ylabel(capital(ylabel))

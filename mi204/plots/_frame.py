@@ -1,13 +1,17 @@
 """The look that all figures share: type, colours, title, footer, numbers."""
 
 import textwrap
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from math import ceil
 
 from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontEntry, fontManager, get_font
+from matplotlib.text import Text
 from matplotlib.ticker import ScalarFormatter
 
 from mi204.language import Language
@@ -24,7 +28,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#e69f00", "#5
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 TRAINING, VALIDATION = "--", "-"
 
-_FONT = "DejaVu Sans"  # comes with matplotlib: the same figure everywhere, and it has every sign we use
+_FONT = "DejaVu Sans"  # comes with matplotlib: the same figure everywhere, and it has every sign that we use
 _TITLE = 11
 
 _LOOK = {
@@ -72,6 +76,7 @@ class _Figure(Figure):
 
 def new_figure(height: float, *, title: str, footer: str, width: float = PAGE) -> Figure:
     """Make a figure with ``height`` inches for its panels between the title above and the footer below."""
+    title, footer = drawable(title), drawable(footer)
     title = textwrap.fill(title, int(72 * width / (0.62 * _TITLE)), break_on_hyphens=False)
     # A dot between two parts stays at the end of a line, never at the beginning of the next.
     footer = textwrap.fill(footer.replace(" ·", "\u00a0·"), int(72 * width / CHARACTER) - 2, break_on_hyphens=False)
@@ -91,6 +96,8 @@ def legend_below(figure: Figure, handles: list[Artist], *, heading: str = "", co
 
     The next legend comes above this one. Without ``columns``, there are as many as its rows need.
     """
+    for handle in handles:
+        handle.set_label(drawable(handle.get_label()))
     if not columns:
         longest = max(len(handle.get_label()) for handle in handles)
         room = max(1, int(72 * PAGE / (CHARACTER * longest + 50)))
@@ -108,12 +115,52 @@ def legend_below(figure: Figure, handles: list[Artist], *, heading: str = "", co
 
 
 def finish(figure: Figure, language: Language) -> Figure:
-    """Write the numbers along the axes as the language does."""
+    """Write the numbers along the axes as the language does, and texts in fonts that have their characters."""
+    for text in figure.findobj(Text):
+        text.set_text(drawable(text.get_text()))
+        others = {_family(character) for character in text.get_text()} - {_FONT, None}
+        if others:
+            text.set_fontfamily([_FONT, *sorted(others)])
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if isinstance(axis.get_major_formatter(), ScalarFormatter):
                 axis.set_major_formatter(_Numbers(language))
     return figure
+
+
+def drawable(text: str) -> str:
+    r"""Write what no font of this machine has, such as a name in another script, as Python escapes it: ``\u738b``.
+
+    What is laid out by the length of its texts calls it first; ``finish`` does for all others.
+    """
+    return "".join(each if _family(each) else each.encode("unicode_escape").decode() for each in text)
+
+
+@cache
+def _family(character: str) -> str | None:
+    """Give the family of a font that draws a character: ours, else the plainest on this machine, else None."""
+    if character == "\n":
+        return _FONT
+    fonts = sorted(fontManager.ttflist, key=_ornateness)
+    return next((font.name for font in fonts if _draws(font.fname, character)), None)
+
+
+def _ornateness(font: FontEntry) -> tuple:
+    return font.name != _FONT, "sans" not in font.name.lower(), font.style != "normal", font.weight != 400, font.fname
+
+
+def _draws(path: str, character: str) -> bool:
+    """Tell whether a font has an outline for a character: fonts of coloured pictures have none."""
+    if "LastResort" in path:  # boxes for all characters
+        return False
+    try:
+        font = get_font(path)
+        index = font.get_char_index(ord(character))
+        font.load_glyph(index)
+    except (OSError, RuntimeError):
+        return False
+    invisible = unicodedata.category(character)[0] in "CMZ"
+    return index > 0 and (invisible or len(font.get_path()[0]) > 0)
 
 
 def capital(text: str) -> str:

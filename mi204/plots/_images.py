@@ -12,7 +12,18 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from mi204.language import Language, fill, word
-from mi204.plots._frame import CHARACTER, COLOURS, PAGE, SMALL, capital, finish, legend_below, new_figure, styled
+from mi204.plots._frame import (
+    CHARACTER,
+    COLOURS,
+    PAGE,
+    SMALL,
+    capital,
+    drawable,
+    finish,
+    legend_below,
+    new_figure,
+    styled,
+)
 
 _WRONG = COLOURS[1]
 
@@ -42,7 +53,7 @@ def examples(
     for index, true in enumerate(true_labels or ()):
         if not correct[index]:
             lines[index].append(fill(word("true_label", language), {"label": true}, language))
-    labels = ["\n".join(textwrap.fill(line, room) for line in both) for both in lines]
+    labels = ["\n".join(textwrap.fill(drawable(line), room) for line in both) for both in lines]
     label_height = 0.15 * max(label.count("\n") + 1 for label in labels)
     figure = new_figure(rows * (PAGE / columns + label_height), title=title, footer=footer)
     for index, (image, label) in enumerate(zip(images, labels, strict=True)):

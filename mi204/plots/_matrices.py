@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from mi204.language import Language, word
-from mi204.plots._frame import SMALL, finish, localised, new_figure, styled
+from mi204.plots._frame import SMALL, drawable, finish, localised, new_figure, styled
 
 
 @styled
@@ -17,7 +17,7 @@ def confusion_matrix(
 
     Each row gives the number of its images; divided by it, the row of a class without images has dashes.
     """
-    matrix = np.asarray(matrix)
+    matrix, classes = np.asarray(matrix), [drawable(name) for name in classes]
     totals = matrix.sum(axis=1)
     rows = [f"{name} ({localised(f'{n:,}', language)})" for name, n in zip(classes, totals, strict=True)]
     figure = new_figure(1.4 + 0.4 * len(classes), title=title, footer=footer)
