@@ -282,8 +282,9 @@ def _check_quiet(url: str) -> None:
 
 
 def _network_error(error: Exception) -> DataError:
-    # The reason alone, where requests wraps it in the address and its own doings.
-    reason = getattr(next(iter(error.args), None), "reason", error)
+    # Where requests wraps the reason in the address and its own doings, the reason alone.
+    wrapped = getattr(next(iter(error.args), None), "reason", error)
+    reason = error if wrapped is error else wrapped.args[-1]
     settings = ", ".join(sorted(name for name in os.environ if name.upper() in _NETWORK_SETTINGS))
     suspected = isinstance(error, _SETTINGS_AT_FAULT) or not isinstance(error, requests.RequestException)
     english, french = (" (check {settings})", " (vérifier {settings})") if suspected and settings else ("", "")

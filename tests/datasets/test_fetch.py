@@ -420,7 +420,7 @@ def test_cache_that_cannot_be_written_is_told_though_a_server_is_silent(asked, t
     [
         ("REQUESTS_CA_BUNDLE", "/no/such/file", "https://127.0.0.1:9/", "invalid path: /no/such/file"),
         ("CURL_CA_BUNDLE", "{tmp_path}/garbage", "https://127.0.0.1:{port}/", ""),
-        ("http_proxy", "http://127.0.0.1:9", "http://127.0.0.2/", "proxy"),
+        ("http_proxy", "http://127.0.0.1:9", "http://127.0.0.2/", r"port=9\): .*refused"),
         ("ALL_PROXY", "socks5://127.0.0.1:9", "http://127.0.0.2/", "SOCKS"),
     ],
 )
