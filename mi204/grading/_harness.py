@@ -18,6 +18,7 @@ import contextlib
 import ctypes
 import faulthandler
 import functools
+import gc
 import importlib
 import os
 import re
@@ -47,7 +48,7 @@ FILE_BYTES = 16_000_000
 _OUTPUT_BYTES = 4000
 _SYSTEM = (
     *("/bin", "/lib", "/lib32", "/lib64", "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64"),
-    *("/etc/alternatives", "/etc/ld.so.cache", "/sys/devices/system/cpu"),
+    *("/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/proc/cpuinfo", "/sys/devices/system/cpu"),
     *("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero"),
 )
 _PYTHON = ("bin", "lib", "lib64", "pyvenv.cfg")
@@ -85,13 +86,15 @@ class _LazyCompiler(types.ModuleType):
 def serve() -> None:
     """Answer each request on the standard input, one line each, until it is closed."""
     sys.modules["torch._dynamo"] = _LazyCompiler("torch._dynamo")
+    needed = _needed()
+    gc.freeze()  # what is collected in a fork is not searched for in what both share
     while select.select([0], [], []):
         pid = os.fork()
         if pid == 0:
             try:
                 _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
                 _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # what the submission detaches comes back here, to be killed
-                sys.stdout.buffer.write(_wire.dump(_attempt(_wire.load(sys.stdin.buffer.readline()))))
+                sys.stdout.buffer.write(_wire.dump(_attempt(_wire.load(sys.stdin.buffer.readline()), needed)))
                 sys.stdout.buffer.flush()
                 os._exit(0)
             finally:
@@ -128,7 +131,7 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _attempt(request: dict) -> dict:
+def _attempt(request: dict, needed: list[str]) -> dict:
     """Run one process on the request; give its lines, how it ended, and the beginning of what it printed."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         (answers, to_answer), (printed, to_print) = os.pipe(), os.pipe()
@@ -136,7 +139,7 @@ def _attempt(request: dict) -> dict:
         pid = os.fork()
         if pid == 0:
             try:
-                isolation = _become_child(folder, to_answer, to_print, given, request["megabytes"])
+                isolation = _become_child(folder, to_answer, to_print, given, needed, request["megabytes"])
                 _session(
                     request,
                     isolation,
@@ -146,6 +149,8 @@ def _attempt(request: dict) -> dict:
                 os._exit(0)
             finally:
                 os._exit(70)
+        os.close(to_answer)
+        os.close(to_print)
         text = bytearray()
         received, ended = _watch(pid, answers, printed, text, to_give, request)
         _kill_all(pid)
@@ -246,7 +251,9 @@ def _remove_files(user: int) -> None:
                     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def _become_child(folder: str, to_answer: int, to_print: int, given: int, megabytes: int) -> str:
+def _become_child(
+    folder: str, to_answer: int, to_print: int, given: int, needed: list[str], megabytes: int
+) -> str:
     """Give up what the submission must not have; say how it is kept from other processes."""
     import resource
 
@@ -260,10 +267,11 @@ def _become_child(folder: str, to_answer: int, to_print: int, given: int, megaby
     _limit(megabytes * 1_000_000)
     isolation = "none"
     if os.geteuid() == 0 and _others_can_read(os.__file__, torch.__file__, folder):
-        _become(_stranger(os.getpid()), folder)
-        isolation = "user"
+        with contextlib.suppress(OSError):  # a container may have no other user
+            _become(_stranger(os.getpid()), folder)
+            isolation = "user"
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which clears it
-    if _isolation.enter(folder, _needed(), os.path.dirname(mi204.__file__)):
+    if _isolation.enter(folder, needed, os.path.dirname(mi204.__file__)):
         isolation = "namespaces"
     if isolation != "none":
         resource.setrlimit(resource.RLIMIT_NPROC, (_PROCESSES, _PROCESSES))
@@ -392,8 +400,6 @@ def _read(source: bytes) -> dict:
 def _import(module: types.ModuleType, source: bytes) -> dict:
     for name in [name for name in sys.modules if name.split(".")[0] == "mi204"]:
         del sys.modules[name]
-    root = str(Path(mi204.__file__).parents[1])
-    sys.path[:] = [folder for folder in sys.path if folder != root]
     sys.meta_path.insert(0, _Hider)
     _stand_ins.install(module)
     sys.modules[module.__name__] = module

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 _CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = (1 << bit for bit in (17, 27, 28, 29, 30))
 _MS_BIND, _MS_REC, _MS_PRIVATE, _MNT_DETACH = 1 << 12, 1 << 14, 1 << 18, 2
@@ -27,29 +28,39 @@ def enter(folder: str, needed: Iterable[str], covered: str) -> bool:
     """
     if sys.platform != "linux":
         return False
-    trial = os.fork()
-    if trial == 0:
+    entered, has_entered = os.pipe()
+    outside = os.fork()
+    if outside == 0:
+        _die_with_parent()
         try:
             _enter(folder, needed, covered)
         except OSError:
             os._exit(1)
-        os._exit(0)
-    if os.waitpid(trial, 0)[1] != 0:
-        return False
-    first = _enter(folder, needed, covered)
-    child = os.fork()
-    if child == 0:
-        _die_with_parent()
-        return True
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    os.kill(first, signal.SIGKILL)
+        os.write(has_entered, b"\n")
+        os.close(has_entered)
+        os.close(entered)
+        inside = os.fork()
+        if inside == 0:
+            _die_with_parent()
+            return True
+        _end_like(inside)
+    os.close(has_entered)
+    if os.read(entered, 1):
+        _end_like(outside)
+    os.waitpid(outside, 0)
+    os.close(entered)
+    return False
+
+
+def _end_like(process: int) -> NoReturn:
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     with contextlib.suppress(OSError):
         os.kill(os.getpid(), max(0, -code))
     os._exit(code)
 
 
-def _enter(folder: str, needed: Iterable[str], covered: str) -> int:
-    """Enter the namespaces; give the first process of theirs, which takes over orphans: all others end with it."""
+def _enter(folder: str, needed: Iterable[str], covered: str) -> None:
+    """Enter the namespaces, with a first process of theirs that takes over orphans and ends with this one."""
     user, group = os.getuid(), os.getgid()
     _call("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)  # a change of user has taken /proc/self from us
     _call("unshare", _CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NEWNET | _CLONE_NEWIPC)
@@ -78,7 +89,6 @@ def _enter(folder: str, needed: Iterable[str], covered: str) -> int:
     _call("umount2", b".", _MNT_DETACH)
     os.chdir("/")
     _give_up_rights()
-    return first
 
 
 def _build(root: str, needed: Iterable[str], covered: str) -> None:
@@ -89,7 +99,7 @@ def _build(root: str, needed: Iterable[str], covered: str) -> None:
     written = [root + root, f"{root}/dev/shm"]
     hidden = [path for path in (root + os.path.realpath(covered),) if os.path.isdir(path)]
     for path in (*written, f"{root}/proc"):
-        os.makedirs(path)
+        os.makedirs(path, exist_ok=True)
     for path in hidden:
         _mount_memory(path)
     attributes = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)
