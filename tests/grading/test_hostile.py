@@ -416,6 +416,37 @@ def test_what_is_not_needed_can_neither_be_read_nor_written(isolated, graded, re
         assert not path.exists()
 
 
+LINKED = """
+import os, sys
+sys.path.append(sys.argv[1])
+from mi204.grading import _isolation
+home, folder = sys.argv[2:]
+needed = [f"{home}/{name}" for name in ("link/lib", "near/more", "absent", "real/file")]
+entered = _isolation.enter(folder, needed, f"{home}/link/lib/covered")
+seen = [os.path.relpath(os.path.join(place, name), home) for place, _, names in os.walk(home) for name in names]
+print(entered, *sorted(seen), open(f"{home}/near/more/module").read(), *os.listdir(f"{home}/link/lib"))
+open(f"{folder}/room", "w")
+for place in (home, f"{home}/real/lib", f"{home}/real/lib/covered"):
+    try: open(f"{place}/left", "w")
+    except OSError: continue
+    print("written", place)
+"""
+
+
+def test_what_is_needed_is_found_through_links_and_what_is_covered_is_not(isolated, tmp_path):
+    home, folder = tmp_path / "home", tmp_path / "folder"
+    for path in ("real/lib/module", "real/lib/covered/secret", "real/secret", "real/file", "far/more/module"):
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text("text", encoding="utf-8")
+    (home / "link").symlink_to(home / "real")
+    (home / "near").symlink_to("real/../far")
+    folder.mkdir()
+    arguments = [str(path) for path in (Path(grader.__file__).parents[2], home, folder)]
+    finished = subprocess.run([sys.executable, "-I", "-c", LINKED, *arguments], capture_output=True, text=True)
+    assert finished.stdout == "True far/more/module real/file real/lib/module text covered module\n", finished.stderr
+    assert not list(folder.iterdir())
+
+
 def test_a_classmate_is_not_found_by_the_graders_command_line(isolated, graded, reference, tmp_path):
     (tmp_path / "alice.py").write_text(reference, encoding="utf-8")
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "--summary", tmp_path]) as grading:
