@@ -465,6 +465,30 @@ def test_the_way_out_through_the_first_process_is_closed(isolated, graded):
     paths = [f"/proc/{process}/{place}" for process in (1, "self") for place in ("root", "root/..", "cwd", "cwd/..")]
     result = graded(f"import os\nprint(*{{os.path.exists(path + {str(Path(__file__))!r}) for path in {paths}}})\n")
     assert result.printed == "False\n"
+    # Nor has it the rights to build another.
+    call = "ctypes.CDLL(None).mount(b'tmpfs', b'/dev/shm', b'tmpfs', 0, None)"
+    assert graded(f"import ctypes\nprint({call})\n").printed == "-1\n"
+
+
+REMEMBERING = """
+words = [8 * word for word in (b"abc", b"YWJj", b"YmNh", b"Y2Fi")]  # as it is, and in base 64
+for line in open("/proc/self/maps"):
+    addresses, rights, *_, name = line.split(" ")
+    if rights.startswith("rw") and "[v" not in name:
+        start, end = (int(address, 16) for address in addresses.split("-"))
+        with open("/proc/self/mem", "rb") as memory:
+            memory.seek(start)
+            while start < end and (part := memory.read(min(1 << 22, end - start))):
+                start += len(part)
+                if any(part.count(word) > 100 for word in words): print("found")
+print("searched")
+"""
+
+
+def test_the_submission_before_is_not_found_in_memory(isolated, graded):
+    secret = f"secret = '{14_000 * 'abc'}'\n"
+    assert "found" in graded(secret + REMEMBERING).printed
+    assert graded(REMEMBERING).printed == "searched\n"
 
 
 def test_python_can_be_started_again(isolated, graded):
