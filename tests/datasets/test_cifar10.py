@@ -149,6 +149,34 @@ def test_real_fails_with_the_places_tried_and_what_to_do(cache):
         assert part in str(caught.value)
 
 
+@pytest.mark.usefixtures("place")
+def test_only_real_waits_again_for_a_server_that_was_silent(cache):
+    cache.mkdir()
+    (cache / ".no-answer-127.0.0.1_9").touch()
+    assert "waited for in vain" in cifar10.load("auto", n_train=10, n_test=10).notice.written("en")
+    with pytest.raises(DataError, match="cannot be downloaded"):
+        cifar10.load("real")
+
+
+@pytest.mark.parametrize("name", ["cifar-10-batches-py-target_archive", "cifar-10-batches-py.tar.gz"])
+def test_archive_is_found_as_keras_names_it(name, place, cache, tmp_path):
+    place(official())
+    archive = tmp_path / "keras/datasets" / name
+    archive.parent.mkdir(parents=True)
+    (cache / "cifar-10-python.tar.gz").rename(archive)
+    assert cifar10.load("real").y_test.tolist() == batch(5)[b"labels"]
+
+
+@pytest.mark.parametrize("within", ["cifar-10-batches-py-target", "cifar-10-python"])
+def test_folder_is_found_where_programs_extract_it(within, place, cache):
+    place(official())
+    cifar10.load("real")
+    (cache / "cifar-10-python.tar.gz").unlink()
+    (cache / within).mkdir()
+    (cache / "cifar-10-batches-py").rename(cache / within / "cifar-10-batches-py")
+    assert cifar10.load("real").y_test.tolist() == batch(5)[b"labels"]
+
+
 def test_unknown_choice_is_refused():
     with pytest.raises(SettingError, match=r"auto, real, sample, received 'fake'") as caught:
         cifar10.load("fake")

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import importlib.util
 import os
 import re
 import struct
@@ -129,6 +130,15 @@ def test_files_are_used_as_other_programs_leave_them(unzipped, layout, module, c
     np.testing.assert_array_equal(dataset.y_train, labels(60_000))
 
 
+def test_keras_names_the_same_file_of_all():
+    keras = Path(importlib.util.find_spec("keras").origin).parent
+    source = (keras / "src/datasets/mnist.py").read_text()
+    assert '"mnist.npz"' in source
+    assert f'"{mnist.OFFICIAL[0].other_sha256s[-1]}"' in source
+    for remote in mnist.OFFICIAL:
+        assert (remote.other_names[-1], remote.other_sha256s[-1]) == ("mnist.npz", mnist.OFFICIAL[0].other_sha256s[-1])
+
+
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("where", ["cache", "keras/datasets", "mirror"])
 @pytest.mark.parametrize("title", ["MNIST"], indirect=True)
@@ -211,6 +221,21 @@ def test_real_fails_with_the_places_tried_and_what_to_do(module, folder, cache, 
         "MI204_MIRROR",
     ):
         assert part in str(caught.value)
+
+
+@pytest.mark.usefixtures("place")
+def test_only_real_waits_again_for_a_server_that_was_silent(module, cache):
+    cache.mkdir()
+    (cache / ".no-answer-127.0.0.1_9").touch()
+    assert "waited for in vain" in module.load("auto", n_train=10, n_test=10).notice.written("en")
+    with pytest.raises(DataError, match="cannot be downloaded"):
+        module.load("real")
+
+
+def test_one_file_is_not_taken_for_the_misspelling_of_another(module, folder, contents, place, cache):
+    place({name: contents[name] for name in NAMES[1:]})
+    with pytest.raises(DataError, match=f"{cache}/{folder}/{NAMES[0]}: not there\n"):
+        module.load("real")
 
 
 def test_unknown_choice_is_refused(module):

@@ -152,6 +152,15 @@ def test_auto_falls_back_to_the_sample_and_says_why_as_real_does():
 
 
 @pytest.mark.usefixtures("few")
+def test_only_real_waits_again_for_a_server_that_was_silent(cache):
+    cache.mkdir()
+    (cache / ".no-answer-127.0.0.1_9").touch()
+    assert "waited for in vain" in spoken_digits.load("auto", n_repetitions=1).notice.written("en")
+    with pytest.raises(DataError, match="cannot be downloaded"):
+        spoken_digits.load("real")
+
+
+@pytest.mark.usefixtures("few")
 def test_sample_is_given_when_asked_for(cache):
     dataset = spoken_digits.load("sample", n_repetitions=3)
     assert (dataset.name, dataset.source, dataset.notice) == ("Free Spoken Digit Dataset", "sample", None)
