@@ -225,7 +225,6 @@ def _mend_length(content: bytearray, path: Path) -> bool:
         unknown = held < length or (length == 0 and not _are_chunks(content, start))
         if unknown:
             struct.pack_into("<I", content, start - 4, held)
-            struct.pack_into("<I", content, 4, len(content) - 8)
         return unknown
     return False
 

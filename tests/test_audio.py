@@ -139,7 +139,9 @@ def test_unusual_wavs_that_hold_all_their_samples_are_read(tmp_path, change):
     assert recording.remarks == ()
 
 
-@pytest.mark.parametrize("whole", [lambda length: length + 36, lambda length: 0, lambda length: 8036])
+@pytest.mark.parametrize(
+    "whole", [lambda length: length + 36, lambda length: 0, lambda length: 8036, lambda length: 0xFFFFFFFF]
+)
 @pytest.mark.parametrize("length", [0, 0x7FFF0000, 0x7FFFF000, 0x7FFFFFFF, 0xFFFF1000, 0xFFFFFFFF - 36, 0xFFFFFFFF])
 @pytest.mark.parametrize("chunk", [b"", b"odd"])
 def test_a_header_written_before_the_length_was_known_is_mended_and_it_is_said(tmp_path, length, whole, chunk):
@@ -156,7 +158,7 @@ def test_a_header_written_before_the_length_was_known_is_mended_and_it_is_said(t
 def test_a_length_of_0_is_mended_though_the_samples_look_like_a_chunk(tmp_path):
     path = wav(tmp_path)
     content = with_length(path.read_bytes(), 0)
-    for name, length in ((b"text", 99), (b"text", 9000), (b"\0\0\0\0", 7992)):
+    for name, length in ((b"text", 99), (b"text", 7987), (b"text", 9000), (b"\0\0\0\0", 7992)):
         path.write_bytes(content[:44] + name + struct.pack("<I", length) + content[52:])
         assert len(audio.read(path, 8000).waveform) == 4000
 
@@ -176,7 +178,7 @@ def test_a_length_of_0_is_mended_though_the_samples_look_like_a_chunk(tmp_path):
         (lambda content: with_length(content, 0x7FFEFFFF), "Expected 2,147,418,111 bytes of samples .* truncated"),
         (lambda content: with_length(content[:44], 0), "without any"),
         (lambda content: with_length(content[:44], 0) + b"LIST" + struct.pack("<I", 4) + b"text", "without any"),
-        (lambda content: with_length(content[:44], 0) + b"LIST" + struct.pack("<I", 3) + b"odd", "without any"),
+        (lambda content: with_length(content[:44], 0) + b"LIST" + struct.pack("<I", 3) + b"odd\0", "without any"),
         (lambda content: with_length(content[:44], 0xFFFFFFFF), "without any"),
     ],
     ids=[

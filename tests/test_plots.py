@@ -377,10 +377,10 @@ def test_characters_without_a_font_are_escaped(name, install):
 
 @pytest.mark.parametrize("name", NAMED)
 def test_characters_of_another_font_are_drawn_in_it(name, install):
-    install("Foreign Serif", "王小明अदि🦊")
+    install("Another Serif", "王小明अदि🦊")
     install("Foreign Sans", "王小明")
     figure = NAMED[name](FOREIGN)
-    families = {"王": ["Foreign Sans"], "अ": ["Foreign Serif"]}
+    families = {"王": ["Foreign Sans"], "अ": ["Another Serif"]}
     texts = drawn_texts(figure)
     for text in texts:
         found = [family for each, family in families.items() if each in text.get_text()]
@@ -390,6 +390,15 @@ def test_characters_of_another_font_are_drawn_in_it(name, install):
     assert "अदि" in written
     assert r"\U0001f98a" in written
     assert figure.get_suptitle() == "Takes of 王小明"
+
+
+def test_what_is_escaped_is_wrapped(install):
+    foreign = {"title": "王" * 40, "footer": "王" * 40, "language": "en"}
+    figure = plots.bars(SEEDS, ylabel="s", **foreign)
+    drawn_texts(figure)
+    assert figure.get_suptitle().replace("\n", "") == figure.texts[-1].get_text().replace("\n", "") == r"\u738b" * 40
+    for text in (figure._suptitle, figure.texts[-1]):
+        assert text.get_window_extent().width < figure.bbox.width
 
 
 def test_a_font_that_cannot_be_read_is_passed_over(install, tmp_path):
