@@ -4,14 +4,17 @@ Nothing is imported before it is needed, so that a missing backend can be named 
 """
 
 import atexit
+import importlib
 import itertools
 import json
 import logging
 import os
 import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +64,9 @@ def _configuration() -> dict[str, Any]:
 
 
 def prepare() -> None:
-    """Prove that the chosen backend is known and installed, before Keras is imported, and keep its chatter down.
+    """Import Keras and the chosen backend, once it is known to be one and to be installed, without its chatter.
 
-    Raises SettingError saying which backend to choose or which extra to install.
+    Raises SettingError saying which backend to choose, which extra to install, or why it cannot be used.
     """
     name = chosen()
     if name not in BACKENDS:
@@ -77,13 +80,73 @@ def prepare() -> None:
         )
     packages.require(name, ", ".join(f"KERAS_BACKEND={other}" for other in BACKENDS if other != name))
     os.environ["KERAS_BACKEND"] = name  # without the spaces that Keras would not forgive
-    if name == "jax":
-        # The networks of a study are often the same: XLA compiles each once for this process, not once per training.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # notices of tensorflow
+    # Keras seeds tensorflow too, and so imports it sooner or later, on every backend.
+    chatty = ("tensorflow",) if packages.installed("tensorflow") else ()
+    try:
+        with _without_start_up_lines():
+            for each in dict.fromkeys((name, *chatty, "keras")):
+                importlib.import_module(each)
+        if name == "jax":
+            _prepare_jax()
+    except (ImportError, RuntimeError) as error:
+        raise SettingError(
+            "Expected {name} to start, but it says: {reason}. Unset what JAX_PLATFORMS or CUDA_VISIBLE_DEVICES asks "
+            "for, install it anew, or choose another backend with KERAS_BACKEND.",
+            "{name} devait démarrer, mais il dit : {reason}. Retirer ce que demandent JAX_PLATFORMS ou "
+            "CUDA_VISIBLE_DEVICES, le réinstaller ou choisir un autre backend par KERAS_BACKEND.",
+            name=name, reason=(str(error).splitlines() or [type(error).__name__])[0].rstrip("."),
+        ) from error
+
+
+def _prepare_jax() -> None:
+    """Find the device that JAX_PLATFORMS names, and have each network compiled once for this process.
+
+    The networks of a study are often the same: without it, XLA compiles each of them once per training.
+    """
+    import jax
+
+    jax.devices()
+    if not jax.config.jax_compilation_cache_dir:
         folder = tempfile.mkdtemp(prefix="mi204-jax-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder)
-        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # start-up notices of tensorflow
+        jax.config.update("jax_compilation_cache_dir", folder)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+_START_UP_LINE = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR"
+    rb"|I\d{4} \d\d:\d\d:[\d.]+ +\d+ \S+\.cc:\d+\] .*"
+)
+"""What tensorflow logs for information while it is imported, before it reads any log level."""
+
+
+@contextmanager
+def _without_start_up_lines() -> Iterator[None]:
+    """Hold back what is written to the error output's file descriptor; hand on what is not a start-up line.
+
+    What Python itself writes there goes through at once.
+    """
+    try:
+        outside = os.dup(2)
+    except OSError:  # there is no error output
+        yield
+        return
+    with (
+        tempfile.TemporaryFile() as held,
+        os.fdopen(os.dup(outside), "w", buffering=1, errors="backslashreplace") as of_python,
+        os.fdopen(outside, "wb", buffering=0) as error_output,
+        redirect_stderr(of_python),
+    ):
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(error_output.fileno(), 2)
+            held.seek(0)
+            for line in held:
+                if not _START_UP_LINE.fullmatch(line.rstrip(b"\r\n")):
+                    error_output.write(line)
 
 
 def use_our_settings() -> None:

@@ -1,6 +1,7 @@
 """The two languages of everything a lab prints, draws and reports."""
 
 import numbers
+import re
 import string
 import tomllib
 from collections.abc import Mapping
@@ -41,6 +42,13 @@ class Vocabulary:
         """
         return self._words[key][language]
 
+    def number_format(self, key: str) -> str:
+        """Give the ``format`` of the numbers that the term names, such as ``.1%`` for shares; empty where it says none.
+
+        Numbers are formatted by Python's rules, and then written as the language does.
+        """
+        return self._words[key].get("format", "")
+
     def translated(self, value: Any, language: Language) -> Any:
         """Give the term of a ``Word``, what a ``Text`` says, or a list of such; any other value as it is."""
         if isinstance(value, list):
@@ -59,28 +67,46 @@ class Vocabulary:
         return (_French() if language == "fr" else _English()).vformat(template, (), values)
 
 
+PERCENT = "\u202f%"
+"""A narrow space stands before the sign, in both languages: 47.3 %."""
+_SIGN = re.compile(r"^[+ -]?")
+_EXPONENT = re.compile(r"e([+-]\d+)$")
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 class _English(string.Formatter):
-    """Format numbers; ``{n:#epoch|epochs}`` counts things: 1 epoch, 1,200 epochs."""
+    """Format numbers, zero without a sign, powers of ten as such: 47.3 %, 1.2 × 10⁻⁷.
+
+    ``{n:#epoch|epochs}`` counts things: 1 epoch, 1,200 epochs.
+    """
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        if not format_spec.startswith("#"):
+        if format_spec.startswith("#"):
+            singular, plural = format_spec[1:].split("|")
+            return f"{self.format_field(value, ',')} {singular if self.one(value) else plural}"
+        if not isinstance(value, numbers.Real):
             return super().format_field(value, format_spec)
-        singular, plural = format_spec[1:].split("|")
-        number = self.format_field(value, ",")
-        return f"{number} {singular if self.one(value) else plural}"
+        if format_spec and format_spec[-1] in "efg%":
+            format_spec = _SIGN.sub(r"\g<0>z", format_spec)  # no -0.0
+        text = super().format_field(value, format_spec)
+        if format_spec:  # without one, as it was typed
+            text = _EXPONENT.sub(lambda found: f" × 10{str(int(found[1])).translate(_SUPERSCRIPT)}", text)
+            text = text.removeprefix("1 × ").replace("%", PERCENT).replace("inf", "∞")
+        return self.localised(text)
+
+    def localised(self, text: str) -> str:
+        """Write a number as Python has formatted it, ``1,234.5``, with the signs of the language."""
+        return text
 
     def one(self, value: float) -> bool:
         return value == 1
 
 
 class _French(_English):
-    """Format numbers as French print does: decimal comma, narrow space between thousands, space before %."""
+    """Format numbers as French print does: decimal comma, narrow space between thousands."""
 
-    def format_field(self, value: Any, format_spec: str) -> str:
-        text = super().format_field(value, format_spec)
-        if isinstance(value, numbers.Real) and not format_spec.startswith("#"):
-            text = text.replace(",", "\u202f").replace(".", ",").replace("%", "\u202f%")
-        return text
+    def localised(self, text: str) -> str:
+        return text.replace(",", "\u202f").replace(".", ",")
 
     def one(self, value: float) -> bool:
         return abs(value) < 2

@@ -1,6 +1,8 @@
 """Networks as uncompiled Keras models, and what can be told of a model without training it."""
 
+import io
 import math
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import keras
@@ -157,11 +159,15 @@ def _input_names(layer: keras.Layer) -> list[str]:
 
 
 def plot_model(model: keras.Model, path: Path) -> bool:
-    """Write Keras' drawing of the network; give False, and write nothing, where the program ``dot`` is missing."""
+    """Write Keras' drawing of the network; give False, and write nothing, where no program ``dot`` does its work."""
+
+    def draw(target: Path) -> None:
+        with redirect_stdout(io.StringIO()):  # pydot prints what a failing `dot` said
+            keras.utils.plot_model(model, target, show_shapes=True, show_layer_names=True, dpi=96)
+
     try:
-        paths.write_atomically(
-            path, lambda target: keras.utils.plot_model(model, target, show_shapes=True, show_layer_names=True, dpi=96)
-        )
-    except ImportError:
+        paths.write_atomically(path, draw)
+    # ImportError without `dot`; where it fails, pydot asserts that it did not.
+    except (ImportError, AssertionError):
         return False
     return True

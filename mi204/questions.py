@@ -2,24 +2,27 @@
 
 The texts stand in ``labs/<lab>/questions.toml``: one table per question with ``number``, ``en`` and ``fr`` (the
 question), ``needs`` (the studies whose runs the answer is computed from) and ``answer`` (or other texts, by name), each
-with ``en`` and ``fr``, whose ``{name:format}`` are filled with the values that the answering function returns; and a
-table ``words`` with the terms of this lab alone. The functions stand in ``labs/<lab>/answers.py``.
+with ``en`` and ``fr``, whose ``{name:format}`` are filled with the values that the answering function returns; a table
+``result`` with the texts of the line that ends the lab and the ``figure`` to look at first; and a table ``words`` with
+the terms of this lab alone. The functions stand in ``labs/<lab>/answers.py``.
 """
 
 import importlib
 import math
 import numbers
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from mi204 import terminal
 from mi204.errors import SettingError
-from mi204.language import Language, Text, Vocabulary
+from mi204.language import PERCENT, Language, Vocabulary
 from mi204.results import Measured
 
 
@@ -47,21 +50,16 @@ class Question:
     function: Callable[[Any], Answer]
     vocabulary: Vocabulary
 
-    def render(self, measured: Measured, language: Language) -> str:
-        """Write the question, its answer and its table as Markdown."""
+    def render(self, measured: Measured, language: Language, columns: int | None = None) -> str:
+        """Write the question, its answer and its table as Markdown, or fitted to so many ``columns`` of a terminal."""
         answer = self.function(measured)
         parts = [f"## {self.number} {self.text[language].strip()}"]
-        parts += [
-            self.vocabulary.fill(self._template(name, language), answer.values, language).strip()
-            for name in answer.texts
-        ]
+        parts += _sentences(answer, self.answers, self.vocabulary, language)
+        if columns is not None:
+            parts = [terminal.wrapped(part, columns) for part in parts]
         if answer.table is not None:
-            parts.append(markdown(answer.table, self.vocabulary, language))
+            parts.append(markdown(answer.table, self.vocabulary, language, columns))
         return "\n\n".join(parts) + "\n"
-
-    def _template(self, name: str, language: Language) -> str:
-        """Give one of the question's texts, or one that all labs share."""
-        return self.answers[name][language] if name in self.answers else self.vocabulary.word(name, language)
 
 
 def answers(number: str) -> Callable[[Callable], Callable]:
@@ -115,6 +113,24 @@ def of_lab(lab: str) -> dict[str, Question]:
     }
 
 
+def result(lab: str, measured: Measured, language: Language) -> str:
+    """Write in one line what a lab found out: its function ``result``, with the texts of its table ``result``."""
+    texts = {key: value for key, value in _content(lab)["result"].items() if isinstance(value, dict)}
+    answer = importlib.import_module(f"labs.{lab}.answers").result(measured)
+    return " ".join(_sentences(answer, texts, vocabulary(lab), language))
+
+
+def result_figure(lab: str) -> str:
+    """Name the figure that shows what a lab found out."""
+    return _content(lab)["result"]["figure"]
+
+
+def _sentences(answer: Answer, texts: dict, vocabulary: Vocabulary, language: Language) -> list[str]:
+    """Fill the texts that hold: those given, by name and language, or ones that all labs share."""
+    templates = [texts[name][language] if name in texts else vocabulary.word(name, language) for name in answer.texts]
+    return [vocabulary.fill(template, answer.values, language).strip() for template in templates]
+
+
 def _marked(value: Any) -> bool:
     return callable(value) and hasattr(value, "question")
 
@@ -140,33 +156,111 @@ def check_numbers(numbers: tuple[str, ...], there: tuple[str, ...]) -> None:
         )
 
 
-def markdown(table: pd.DataFrame, vocabulary: Vocabulary, language: Language) -> str:
-    """Write a table in Markdown, aligned so that it reads well in a terminal too.
+def markdown(table: pd.DataFrame, vocabulary: Vocabulary, language: Language, columns: int | None = None) -> str:
+    """Write a table in Markdown that reads well in a terminal too, numbers to the right.
 
-    Raises ValueError for a column of pandas' own type of text, which makes plain text of a ``Word``.
+    Fitted to so many ``columns``, cells take several lines, and columns that find no place stand below, after the
+    first one again. Raises ValueError for a column of pandas' own type of text, which makes plain text of a ``Word``.
     """
     texts = [name for name, kind in table.dtypes.items() if isinstance(kind, pd.StringDtype)]
     if texts:
         raise ValueError(f"Expected objects in the columns {', '.join(texts)}: build the table with dtype=object.")
+    written = [
+        _Column(
+            [
+                vocabulary.word(name, language),
+                *(_cell(each, vocabulary.number_format(name), vocabulary, language) for each in column),
+            ],
+            all(isinstance(each, tuple | numbers.Real) for each in column),
+        )
+        for name, column in table.astype(object).items()
+    ]
+    if columns is None:
+        return _lines(written, [column.longest for column in written])
+    return "\n\n".join(_lines(part, _widths(part, columns)) for part in _parts(written, columns))
 
-    def text(cell: Any) -> str:
-        if isinstance(cell, tuple):
-            mean, sd = cell
-            if math.isnan(sd) or sd == 0:
-                return text(mean)
-            return f"{text(mean)} ± {vocabulary.fill('{x:,.0f}' if sd >= 99.5 else '{x:.2g}', {'x': sd}, language)}"
-        if isinstance(cell, Text):
-            return cell.written(language)
-        if isinstance(cell, numbers.Real) and not isinstance(cell, numbers.Integral):
-            if math.isnan(cell):
-                return "–"
-            return vocabulary.fill("{x:,.0f}" if abs(cell) >= 1000 else "{x:.4g}", {"x": cell}, language)
-        if isinstance(cell, numbers.Integral) and not isinstance(cell, bool):
-            return vocabulary.fill("{x:,}", {"x": cell}, language)
-        return vocabulary.translated(cell if isinstance(cell, str) else str(cell), language)
 
-    rows = [[vocabulary.word(column, language) for column in table.columns]]
-    rows += [[text(cell) for cell in row] for row in table.astype(object).itertuples(index=False)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    rows.insert(1, ["-" * width for width in widths])
-    return "\n".join("| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows)
+@dataclass(frozen=True)
+class _Column:
+    """A column of a table as it is written."""
+
+    cells: list[str]
+    """The heading first."""
+    numeric: bool
+
+    @property
+    def longest(self) -> int:
+        return max(map(len, self.cells))
+
+    @property
+    def least(self) -> int:
+        """Columns of a terminal below which a word, or a number, would be broken."""
+        heading, *cells = self.cells
+        return max(map(len, chain(heading.split(), cells if self.numeric else " ".join(cells).split(" "))))
+
+
+def _cell(cell: Any, spec: str, vocabulary: Vocabulary, language: Language) -> str:
+    """Write one cell; ``spec`` is how the numbers of its column are written."""
+    if isinstance(cell, tuple):
+        mean, sd = (_cell(each, spec, vocabulary, language) for each in cell)
+        if math.isnan(cell[1]) or cell[1] == 0:
+            return mean
+        if not spec:
+            sd = vocabulary.fill("{x:,.0f}" if cell[1] >= 99.5 else "{x:.2g}", {"x": cell[1]}, language)
+        return f"{mean.removesuffix(PERCENT)} ± {sd}"
+    if not isinstance(cell, numbers.Real) or isinstance(cell, bool):
+        return str(vocabulary.translated(cell, language))
+    if math.isnan(cell):
+        return "–"
+    if isinstance(cell, numbers.Integral):
+        spec = ","
+    elif not spec:
+        spec = ",.0f" if abs(cell) >= 1000 else ".4g"
+    return vocabulary.fill(f"{{x:{spec}}}", {"x": cell}, language)
+
+
+def _parts(written: list[_Column], columns: int) -> Iterator[list[_Column]]:
+    """Divide the columns of a table into tables that find place, the first column in each."""
+    first, *rest = written
+    part = [first]
+    for column in rest:
+        if len(part) > 1 and _room([*part, column], columns) < sum(each.least for each in (*part, column)):
+            yield part
+            part = [first]
+        part.append(column)
+    yield part
+
+
+def _room(part: list[_Column], columns: int) -> int:
+    """Give what the bars and blanks of a table leave for its cells."""
+    return columns - 3 * len(part) - 1
+
+
+def _widths(part: list[_Column], columns: int) -> list[int]:
+    """Make the widest columns narrower until the table finds place, none so narrow that a word breaks."""
+    widths = [column.longest for column in part]
+    while sum(widths) > _room(part, columns):
+        loose = [i for i, column in enumerate(part) if widths[i] > column.least]
+        if not loose:
+            break
+        widths[max(loose, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _lines(part: list[_Column], widths: list[int]) -> str:
+    """Write a table, its cells broken into lines of the widths given."""
+
+    def row(cells: Iterable[str]) -> list[str]:
+        broken = [terminal.lines(cell, width) for cell, width in zip(cells, widths, strict=True)]
+        return [bars(line) for line in zip_longest(*broken, fillvalue="")]
+
+    def bars(cells: Iterable[str]) -> str:
+        aligned = [
+            cell.rjust(width) if column.numeric else cell.ljust(width)
+            for cell, column, width in zip(cells, part, widths, strict=True)
+        ]
+        return f"| {' | '.join(aligned)} |"
+
+    heading, *others = zip(*(column.cells for column in part), strict=True)
+    rule = bars("-" * (width - 1) + ("-:"[column.numeric]) for column, width in zip(part, widths, strict=True))
+    return "\n".join([*row(heading), rule, *chain.from_iterable(map(row, others))])

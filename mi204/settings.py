@@ -36,6 +36,12 @@ class LabConfig:
         check_choices(self)
         check_range(self, ("n_seeds",), least=1)
 
+    def require_packages(self) -> None:
+        """Prove that what the lab needs beyond the default installation is there, before anything takes time.
+
+        Raises SettingError saying which extra to install.
+        """
+
 
 def check_choices(config: Any) -> None:
     """Check every field whose type is a ``Literal``.

@@ -17,7 +17,10 @@ from mi204.results import Run, Setting, Trained
 LIBRARY = "mi204"
 NO_NUMBER_DEPENDS_ON = {
     f"mi204.{room}"
-    for room in ("errors", "language", "packages", "paths", "questions", "results", "settings", "studies", "datasets")
+    for room in (
+        "datasets", "errors", "language", "packages", "paths", "questions", "results", "settings", "studies",
+        "terminal",
+    )
 }
 """Rooms that keep, name and say; the data are known by what they contain, not by the code that found them."""
 

@@ -16,7 +16,7 @@ from typing import Any, get_args
 import keras
 import numpy as np
 
-from mi204 import backend, metrics, paths
+from mi204 import backend, metrics, paths, terminal
 from mi204.arithmetic import steps_per_epoch
 from mi204.errors import DataError, SettingError
 from mi204.language import Text
@@ -55,8 +55,8 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, epoch: int, epochs: int) -> None:
         """Take the number of epochs done and planned."""
         self.text = Text(
-            "training interrupted after epoch {epoch} of {epochs}",
-            "apprentissage interrompu après l'époque {epoch} sur {epochs}",
+            "Training interrupted after epoch {epoch} of {epochs}.",
+            "Apprentissage interrompu après l'époque {epoch} sur {epochs}.",
             {"epoch": epoch, "epochs": epochs},
         )
         super().__init__(self.text.written("en"))
@@ -278,6 +278,7 @@ class _Recorder(keras.callbacks.Callback):
         self.epoch_start = time.perf_counter()
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        terminal.raise_if_stopped()
         if batch == 0:
             backend.seed_dropout(int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0]))
 

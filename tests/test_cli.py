@@ -1,14 +1,21 @@
 """The command line: settings, errors as messages, a session of commands that loses nothing."""
 
 import json
+import os
+import shutil
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from mi204 import cli, training
-from mi204.errors import DataError, SettingError
-from mi204.language import word
+from mi204 import backend, cli, commands, packages, results, training
+from mi204.errors import SettingError
+from mi204.language import Word, word
+from mi204.results import Run
+
+ROOT = Path(__file__).resolve().parents[1]
 
 TINY = [
     "--data", "sample", "--n-train", "60", "--n-test", "40", "--batch-size", "20", "--epochs", "2", "--preset", "quick",
@@ -30,42 +37,6 @@ def run(monkeypatch, *arguments, lab="mnist_losses"):
 
 
 # --- errors ---
-
-
-@pytest.mark.parametrize(
-    ("language", "message"), [("en", "Error: Expected data, received none."), ("fr", "Erreur : Données attendues.")]
-)
-def test_a_users_error_is_one_message_and_exit_code_1(language, message):
-    def fail():
-        raise DataError("Expected data, received none.", "Données attendues.")
-
-    with pytest.raises(SystemExit) as stop:
-        cli.guarded(fail, language)
-    assert stop.value.code == message
-
-
-def test_other_errors_keep_their_traceback():
-    with pytest.raises(ZeroDivisionError):
-        cli.guarded(lambda: 1 / 0)
-
-
-@pytest.mark.parametrize(
-    ("error", "language", "message"),
-    [
-        (training.Interrupted(3, 20), "en", "Stopped: training interrupted after epoch 3 of 20. What was finished is"),
-        (training.Interrupted(3, 20), "fr", "Arrêté : apprentissage interrompu après l'époque 3 sur 20. Ce qui était"),
-        (KeyboardInterrupt(), "en", "Stopped. What was finished is saved; the same command goes on from there."),
-        (KeyboardInterrupt(), "fr", "Arrêté. Ce qui était fini est enregistré ; la même commande reprend à cet"),
-    ],
-)
-def test_ctrl_c_says_how_to_go_on(error, language, message, capsys):
-    def interrupt():
-        raise error
-
-    with pytest.raises(SystemExit) as stop:
-        cli.guarded(interrupt, language)
-    assert stop.value.code == 130
-    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -106,13 +77,13 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
 def test_settings_of_a_preset_can_be_changed():
     from labs.mnist_losses.config import Config
 
-    config = cli.parse("mnist_losses", ["--preset", "quick", "--epochs", "7", "--n-seeds", "2"])
+    config = commands.parse("mnist_losses", ["--preset", "quick", "--epochs", "7", "--n-seeds", "2"])
     assert (config.preset, config.n_seeds) == ("quick", 2)
     assert (config.recipe.n_train, config.recipe.epochs) == (1000, 7)
-    assert cli.parse("mnist_losses", []) == Config()
-    assert cli.parse("mnist_losses", ["--questions", "1.1", "1.2"]).questions == ("1.1", "1.2")
+    assert commands.parse("mnist_losses", []) == Config()
+    assert commands.parse("mnist_losses", ["--questions", "1.1", "1.2"]).questions == ("1.1", "1.2")
     with pytest.raises(SettingError, match="received 'tiny'"):
-        cli.parse("mnist_losses", ["--preset=tiny"])
+        commands.parse("mnist_losses", ["--preset=tiny"])
 
 
 # --- what was made ---
@@ -147,6 +118,99 @@ def made(folder):
     return {path.relative_to(folder).as_posix() for path in folder.glob("*/*/*/*.p*")}
 
 
+@pytest.fixture
+def record(folder):
+    """Keep a record of mnist_losses that no training has made."""
+    from labs.mnist_losses.config import EXPERIMENTS, Config
+    from labs.mnist_losses.measured import Measured
+
+    names = ("running_loss", "train_loss", "test_loss", "running_accuracy", "train_accuracy", "test_accuracy")
+    runs = [
+        Run(study=name, setting=Word(name), seed=0, key=name, parameters=12_345,
+            history={each: [0.5, 0.4 + 0.01 * i, 0.45] for i, each in enumerate(names)}, epoch_seconds=[2.0, 1.0, 1.0])
+        for name in EXPERIMENTS
+    ]
+    environment = {"backend": "jax", "keras": "3.15.1"}
+    measured = Measured(
+        config=Config(), data="MNIST", source="real", origin="x", parameters=12_345, environment=environment, runs=runs
+    )
+    results.save(measured, folder / "mnist_losses" / "course-jax")
+    return folder / "mnist_losses" / "course-jax"
+
+
+def command(*arguments, **environment):
+    """Run ``python -m …`` in a process of its own, with an environment of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], capture_output=True, env=os.environ | environment, timeout=120, cwd=ROOT
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp850", "cp1252", "utf-8"])
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_answers_can_be_printed_on_any_encoding(encoding, language, record):
+    ended = command("mi204", "answers", "mnist_losses", "--language", language, PYTHONIOENCODING=encoding)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert numbers(ended.stdout.decode(encoding)) == ["1.1", "1.2", "1.3", "1.4", "1.5"]
+
+
+@pytest.mark.parametrize("columns", ["10", "60", "100"])
+def test_answers_fit_the_terminal(columns, record):
+    ended = command("mi204", "answers", "mnist_losses", COLUMNS=columns, PYTHONIOENCODING="utf-8")
+    assert ended.returncode == 0
+    out = ended.stdout.decode()
+    lines = [line for line in out.splitlines() if str(record.parent) not in line and "--questions" not in line]
+    assert max(map(len, lines)) <= max(int(columns), 40)
+
+
+@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "cp850", "COLUMNS": "10"}])
+def test_help_can_be_printed_anywhere(environment):
+    ended = command("labs.cifar_cnn", "--help", **environment)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"--learning-rate" in ended.stdout
+
+
+def test_figures_are_the_same_whatever_the_user_s_matplotlib_does(record, tmp_path):
+    """One started from a notebook's cell, whose backend does not exist here; one with a style of their own."""
+    style = "text.usetex: True\nfont.size: 20\naxes.facecolor: red\nsavefig.bbox: tight\n"
+    (tmp_path / "matplotlibrc").write_text(style)
+    drawn = []
+    for environment in (
+        {"MPLBACKEND": ""},
+        {"MPLBACKEND": "module://ipympl.backend_nbagg", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")},
+    ):
+        ended = command("mi204", "figures", "mnist_losses", **environment)
+        assert (ended.returncode, ended.stderr) == (0, b"")
+        drawn.append({path.name: path.read_bytes() for path in (record / "en").glob("*.png")})
+        shutil.rmtree(record / "en")
+    assert len(drawn[0]) > 3
+    assert drawn[0] == drawn[1]
+
+
+def test_what_the_lab_lacks_is_said_first(monkeypatch, folder):
+    """Before a backend is imported, and before anything is written."""
+    monkeypatch.setattr(packages, "installed", lambda name: name not in ("soundfile", "torch"))
+    monkeypatch.setattr(backend, "prepare", pytest.fail)
+    for lab, arguments, said in (
+        ("audio_mnist", [], 'Expected soundfile to be installed, but Python does not find it. Install it with: pip'),
+        ("fashion_trainer", ["--engine", "torch"], "or choose another: --engine keras."),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            run(monkeypatch, *arguments, lab=lab)
+        assert said in stop.value.code
+    assert not list(folder.iterdir())
+
+
+def test_ctrl_c_before_anything_is_trained_promises_nothing(folder, monkeypatch, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backend, "prepare", interrupt)
+    with pytest.raises(SystemExit) as stop:
+        run(monkeypatch, *TINY, "--language", "fr")
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "\nArrêté. Rien n'était encore fini ; la même commande recommence.\n"
+
+
 def numbers(text):
     return [line.split()[1] for line in text.splitlines() if line.startswith("## ")]
 
@@ -169,13 +233,19 @@ def test_in_a_session_of_commands_nothing_is_lost(folder, monkeypatch, capsys):
     third, out = made(folder), capsys.readouterr().out
     assert third > second
     assert "Answered too" not in out
+    assert "Answered: 1 of 5 questions. The others: python -m labs.mnist_losses --preset quick --questions 1.2" in out
 
     run(monkeypatch, *TINY, "--language", "fr")
     fourth, out = made(folder), capsys.readouterr().out
     assert numbers(out) == ["1.1", "1.2", "1.3", "1.4", "1.5"]
     assert fourth > third
     assert "ATTENTION" not in out  # the sample was asked for
-    assert word("too_small", "fr") in out
+    assert word("too_small", "fr") in " ".join(out.split())
+    answered, first = out.splitlines()[-2:]
+    assert "\nRésultat : " in out
+    assert answered == "Répondu : 5 sur 5 questions."
+    assert first.startswith("À ouvrir d'abord : ")
+    assert first.endswith("fr/1.5_test_loss.png")
     (record,) = {path.split("/")[1] for path in fourth - third}
     assert sum(f"/{record}/fr/" in path for path in fourth) == 2 * 6
 
@@ -209,7 +279,8 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(folder, monkeypatch, capsys):
         with pytest.raises(SystemExit) as stop:
             run(monkeypatch, *arguments)
     assert stop.value.code == 130
-    assert "after epoch 3 of 5" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Training interrupted after epoch 3 of 5. What was finished is saved; the same command goes on" in said
     (saved,) = (folder / "mnist_losses" / "runs").iterdir()
     done = training.read_history(saved)
     assert done.epochs == 3

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from mi204 import cli, questions, results
+from mi204 import commands, questions, results
 from mi204.settings import LabConfig
 
 ROOT = Path(__file__).resolve().parents[1]
-LABS = cli.labs()
+LABS = commands.labs()
 MOST_LINES = {"audio_mnist": 450}
 MORE_ROOMS = {"audio_mnist": ["description", "pairs"]}
 """Rooms that a lab has besides: seven questions, six networks, two kinds of data."""
@@ -31,7 +31,8 @@ def texts(lab):
     for question in content["question"]:
         yield f"{question['number']} question", {key: question[key] for key in ("en", "fr")}
         yield from ((f"{question['number']} {key}", text) for key, text in question.items() if isinstance(text, dict))
-    yield from content["words"].items()
+    yield from ((f"result {key}", text) for key, text in content["result"].items() if isinstance(text, dict))
+    yield from ((key, {each: term[each] for each in ("en", "fr")}) for key, term in content["words"].items())
 
 
 def test_labs_are_found_by_name():
@@ -78,7 +79,7 @@ def test_answers_and_figures_need_no_backend():
         f"for lab in {LABS!r}:\n"
         "    for part in ('config', 'measured', 'answers', 'figures'):\n"
         "        import_module(f'labs.{lab}.{part}')\n"
-        "import mi204.cli\n"
+        "import mi204.commands\n"
         "print(sorted({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
@@ -117,7 +118,7 @@ def test_what_is_counted_is_not_written_with_a_plural_alone(lab):
 def test_help_explains_every_setting_the_handouts_first(lab, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit) as stop:
-        cli.parse(lab, ["--help"])
+        commands.parse(lab, ["--help"])
     assert stop.value.code == 0
     help_text = capsys.readouterr().out
     assert f"python -m labs.{lab}" in help_text

@@ -1,6 +1,7 @@
 """The words of figures and reports."""
 
 import ast
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -34,7 +35,7 @@ def words_asked_for(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("key", WORDS)
 def test_every_word_has_both_languages(key):
-    assert set(WORDS[key]) == {"en", "fr"}
+    assert set(WORDS[key]) - {"format"} == {"en", "fr"}
     for language in ("en", "fr"):
         text = word(key, language)
         assert text
@@ -49,7 +50,7 @@ def test_words_are_in_alphabetical_order():
 def test_every_word_of_a_lab_has_both_languages(lab):
     words = LABS[lab]["words"]
     for key, term in words.items():
-        assert set(term) == {"en", "fr"}, key
+        assert set(term) - {"format"} == {"en", "fr"}, key
         assert all(text and text == text.strip() for text in term.values()), key
     assert list(words) == sorted(words)
 
@@ -97,6 +98,19 @@ def test_the_scan_finds_words():
     assert "epoch" in words_asked_for(PROJECT / "mi204" / "plots" / "_curves.py")
 
 
+def test_a_word_says_how_its_numbers_are_written():
+    words = Vocabulary({"a_share": {"en": "share", "fr": "part", "format": ".2%"}})
+    assert words.number_format("a_share") == ".2%"
+    assert words.number_format("test_accuracy") == ".1%"
+    assert words.number_format("test_loss") == ""
+
+
+@pytest.mark.parametrize("file", ["mi204/words.toml", *(f"labs/{lab}/questions.toml" for lab in LABS)])
+def test_a_narrow_space_stands_before_each_percent_sign(file):
+    text = re.sub(r"\{\w+:[^{}]*%\}|format = .*", "", (PROJECT / file).read_text(encoding="utf-8"))
+    assert re.findall(".{0,20}(?<!\u202f)%.{0,5}", text) == []
+
+
 def test_an_unknown_word_is_a_bug():
     with pytest.raises(KeyError):
         word("no such word", "fr")
@@ -108,7 +122,17 @@ def test_an_unknown_word_is_a_bug():
         ("{x:.2f} s.", 1.5, "1.50 s.", "1,50 s."),
         ("{x:,}", 1234567, "1,234,567", "1\u202f234\u202f567"),
         ("{x:,.1f}", -1234.56, "-1,234.6", "-1\u202f234,6"),
-        ("{x:.1%}", 0.125, "12.5%", "12,5\u202f%"),
+        ("{x:.1%}", 0.125, "12.5\u202f%", "12,5\u202f%"),
+        ("{x:.0%}", math.inf, "∞\u202f%", "∞\u202f%"),
+        ("{x:.2f}", -0.001, "0.00", "0,00"),
+        ("{x:+.2f}", -0.001, "+0.00", "+0,00"),
+        ("{x:+.2f}", -0.01, "-0.01", "-0,01"),
+        ("{x:.1%}", np.float32(-0.0001), "0.0\u202f%", "0,0\u202f%"),
+        ("{x:.2g}", -1.24e-7, "-1.2 × 10⁻⁷", "-1,2 × 10⁻⁷"),
+        ("{x:g}", 1e-5, "10⁻⁵", "10⁻⁵"),
+        ("{x:.3g}", 2.5e12, "2.5 × 10¹²", "2,5 × 10¹²"),
+        ("{x}", 1e-5, "1e-05", "1e-05"),
+        ("{x}", math.inf, "inf", "inf"),
         ("{x}", 0.5, "0.5", "0,5"),
         ("{x}, 2.0", "v1.0, 5%", "v1.0, 5%, 2.0", "v1.0, 5%, 2.0"),
         ("{{{x}}}", 3, "{3}", "{3}"),

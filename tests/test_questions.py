@@ -146,6 +146,29 @@ def test_an_answer_in_each_language(lab):
     assert "There are 1 image, with" in question.render(Measured(n_images=1), "en")
 
 
+def test_the_result_in_one_line(lab):
+    code = CODE + """
+def result(measured):
+    if measured.accuracy > 0.5:
+        return Answer(texts=("result_in_answers",))
+    return Answer({"accuracy": measured.accuracy}, texts=("poor", "early"))
+"""
+    texts = TEXTS + """
+[result]
+figure = "2.1_size"
+[result.poor]
+en = "Only {accuracy:.1%}."
+fr = "Seulement {accuracy:.1%}."
+[result.early]
+en = "Early."
+fr = "Tôt."
+"""
+    name = lab(code, texts)
+    assert questions.result(name, Measured(), "fr") == "Seulement 42,5\u202f%. Tôt."
+    assert questions.result(name, Measured(accuracy=0.9), "en") == word("result_in_answers", "en")
+    assert questions.result_figure(name) == "2.1_size"
+
+
 def test_a_text_that_all_labs_share(lab):
     question = questions.of_lab(lab())["1.2"]
     assert word("too_small", "fr") in question.render(Measured(accuracy=0.9), "fr")
@@ -155,7 +178,7 @@ def test_a_text_that_all_labs_share(lab):
 @pytest.mark.parametrize(
     ("accuracy", "language", "text"),
     [
-        (0.425, "en", "Poor: 42.5%."),
+        (0.425, "en", "Poor: 42.5\u202f%."),
         (0.425, "fr", "Peu : 42,5\u202f%."),
         (0.875, "en", "Good: 0.88."),
         (0.875, "fr", "Bien : 0,88."),
@@ -172,13 +195,18 @@ def test_a_missing_value_is_a_bug(lab):
         question.render(Measured(), "en")
 
 
-def table_of(answer_table, language):
-    """Render a question that answers with a table; give its cells by line."""
+def written(table, language, columns=None):
+    """Render a question that answers with a table; give the lines of the table."""
     text = {"en": "text", "fr": "texte"}
-    question = Question("1", text, {"answer": text}, (), lambda measured: Answer(table=answer_table), Vocabulary())
-    lines = question.render(Measured(), language).rstrip("\n").split("\n\n")[2].splitlines()
+    question = Question("1", text, {"answer": text}, (), lambda measured: Answer(table=table), Vocabulary())
+    return question.render(Measured(), language, columns).rstrip("\n").split("\n\n", 2)[2].splitlines()
+
+
+def table_of(table, language):
+    """Give the cells of a table as it is written, by line."""
+    lines = written(table, language)
     assert len({len(line) for line in lines}) == 1  # aligned
-    assert set(lines[1]) == {"|", " ", "-"}
+    assert set(lines[1]) <= set("| -:")
     return [[cell.strip(" ") for cell in line.strip("|").split("|")] for line in (lines[0], *lines[2:])]
 
 
@@ -186,7 +214,8 @@ TABLE = pd.DataFrame(
     {
         "setting": [Word("validation"), "0.5", Text("two", "deux")],
         "n_seeds": [1234, 2, 3],
-        "test_accuracy": [(0.51234, 0.0234), (0.5, math.nan), (1234.5, 12.3)],
+        "test_accuracy": [(0.51234, 0.0234), (0.5, math.nan), (0.6, 0.0)],
+        "train_loss": [(0.51234, 0.0234), (0.5, math.nan), (1234.5, 12.3)],
         "loss": [1.23456, 123456.7, -0.5],
     },
     dtype=object,
@@ -197,9 +226,9 @@ def test_a_table_in_english():
     header = [word(column, "en") for column in TABLE.columns]
     assert table_of(TABLE, "en") == [
         header,
-        [word("validation", "en"), "1,234", "0.5123 ± 0.023", "1.235"],
-        ["0.5", "2", "0.5", "123,457"],
-        ["two", "3", "1,234 ± 12", "-0.5"],
+        [word("validation", "en"), "1,234", "51.2 ± 2.3\u202f%", "0.5123 ± 0.023", "1.235"],
+        ["0.5", "2", "50.0\u202f%", "0.5", "123,457"],
+        ["two", "3", "60.0\u202f%", "1,234 ± 12", "-0.5"],
     ]
 
 
@@ -207,10 +236,66 @@ def test_a_table_in_french():
     header = [word(column, "fr") for column in TABLE.columns]
     assert table_of(TABLE, "fr") == [
         header,
-        [word("validation", "fr"), "1\u202f234", "0,5123 ± 0,023", "1,235"],
-        ["0.5", "2", "0,5", "123\u202f457"],
-        ["deux", "3", "1\u202f234 ± 12", "-0,5"],
+        [word("validation", "fr"), "1\u202f234", "51,2 ± 2,3\u202f%", "0,5123 ± 0,023", "1,235"],
+        ["0.5", "2", "50,0\u202f%", "0,5", "123\u202f457"],
+        ["deux", "3", "60,0\u202f%", "1\u202f234 ± 12", "-0,5"],
     ]
+
+
+def test_numbers_stand_to_the_right():
+    table = pd.DataFrame({"setting": ["a", "bcd"], "epoch": [7, 1234], "loss": [0.5, "none"]}, dtype=object)
+    assert written(table, "en") == [
+        "| setting | epoch | loss |",
+        "| ------- | ----: | ---- |",
+        "| a       |     7 | 0.5  |",  # not all of them numbers
+        "| bcd     | 1,234 | none |",
+    ]
+
+
+def test_a_table_is_fitted_to_the_terminal():
+    """Broken between words, never within a number."""
+    table = pd.DataFrame({"setting": ["a longer name of it", "b"], "loss": [(1.234, 0.05), (2.0, 0.1)]}, dtype=object)
+    assert written(table, "en", 30) == [
+        "| setting     |         loss |",
+        "| ----------- | -----------: |",
+        "| a longer    | 1.234 ± 0.05 |",
+        "| name of it  |              |",
+        "| b           |      2 ± 0.1 |",
+    ]
+    assert written(table, "en", 100) == written(table, "en")
+    assert max(map(len, written(table, "en", 10))) == len("| setting | 1.234 ± 0.05 |")  # no narrower than its words
+
+
+def test_columns_without_a_place_stand_below():
+    table = pd.DataFrame(
+        {"setting": ["a", "b"], "train_accuracy": [0.5, 0.25], "test_accuracy": [0.125, 1.0], "loss": [7, 8]},
+        dtype=object,
+    )
+    assert written(table, "en", 24) == [
+        "| setting |   training |",
+        "|         |   accuracy |",
+        "| ------- | ---------: |",
+        "| a       |     50.0\u202f% |",
+        "| b       |     25.0\u202f% |",
+        "",
+        "| setting |       test |",
+        "|         |   accuracy |",
+        "| ------- | ---------: |",
+        "| a       |     12.5\u202f% |",
+        "| b       |    100.0\u202f% |",
+        "",
+        "| setting | loss |",
+        "| ------- | ---: |",
+        "| a       |    7 |",
+        "| b       |    8 |",
+    ]
+
+
+def test_prose_is_fitted_to_the_terminal(lab):
+    question = questions.of_lab(lab())["2.1"]
+    lines = question.render(Measured(), "fr", 24).splitlines()
+    assert max(map(len, lines)) <= 24
+    assert " ".join(" ".join(lines).split()) == " ".join(question.render(Measured(), "fr").split())
 
 
 def test_a_large_sd_is_written_out():
@@ -223,7 +308,7 @@ def test_a_table_without_a_translated_column_is_a_bug():
 
 
 def test_a_number_that_there_is_not():
-    assert table_of(pd.DataFrame({"loss": [math.nan], "test_accuracy": [(math.nan, 0.1)]}), "en")[1][0] == "–"
+    assert table_of(pd.DataFrame({"loss": [math.nan], "train_loss": [(math.nan, 0.1)]}), "en")[1][0] == "–"
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tyro.conf import Suppress
 
-from mi204 import settings
+from mi204 import packages, settings
 from mi204.audio import MelSettings
 from mi204.language import Word
 from mi204.settings import LabConfig
@@ -118,6 +118,11 @@ class Config(LabConfig):
         )
         settings.check_range(self, ("signal_to_noise",), least=-100, below=100)
         settings.check_range(self, ("occlusion",), least=0, below=SIDE + 1)
+
+    def require_packages(self) -> None:
+        """Sound is read by soundfile; librosa changes its rate and makes its filters."""
+        for name in ("soundfile", "librosa"):
+            packages.require(name)
 
 
 PRESETS = {

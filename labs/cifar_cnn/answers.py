@@ -121,6 +121,19 @@ def _table(rows: Any) -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=object)
 
 
+def result(measured: Measured) -> Answer:
+    """Tell in one line what the course's network recognises, before and after going on."""
+    if not {"course", "resumed"} <= measured.studies:
+        return Answer(texts=("result_in_answers",))
+    course, resumed = measured.of_study("course"), measured.of_study("resumed")
+    values = {
+        "test": float(np.mean([test_accuracy(run) for run in course])), "n_seeds": n_seeds(course),
+        "resumed": float(np.mean([test_accuracy(run) for run in resumed])),
+    }
+    return Answer(values, texts=("diverged" if any(map(diverged, course + resumed)) else "measured",))
+
+
+
 # --- data and network ---
 
 
@@ -558,7 +571,8 @@ def compare_remedies(measured: Measured) -> Answer:
     recipe, every = measured.config.recipe, measured.of_study("remedies")
     table = tables.comparison(
         every, epochs=epochs, train_accuracy=train_accuracy, validation_accuracy=validation_accuracy,
-        test_accuracy=test_accuracy, gap=gap, final_train_loss=lambda run: run.history["loss"][-1],
+        test_accuracy=test_accuracy, gap=lambda run: 100 * gap(run),
+        final_train_loss=lambda run: run.history["loss"][-1],
         least_validation_loss=least_validation_loss, last_validation_loss=last_validation_loss,
     )
     planned = remedies(measured.config, recipe)

@@ -197,6 +197,19 @@ def _size(difference: int) -> str:
     return "size_within" if abs(difference) <= TOLERANCE else "size_beyond"
 
 
+def result(measured: Measured) -> Answer:
+    """Tell in one line how the training does on the test images that ends best on the validation images."""
+    if not measured.runs:
+        return Answer(texts=("result_in_answers",))
+    best = max(measured.runs, key=final("validation_accuracy"))
+    values = {
+        "n_trained": len(measured.runs), "validation": final("validation_accuracy")(best), "test": test_accuracy(best),
+        "name": [best.setting, *([PIXELS[best.study]] if best.study in PIXELS else [])],
+    }
+    return Answer(values, texts=("measured",))
+
+
+
 # --- 2.1 equivariance ---
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tyro.conf import Suppress
 
-from mi204 import architectures, settings
+from mi204 import architectures, packages, settings
 from mi204.architectures import ActivationName, NetworkConfiguration, NetworkType
 from mi204.errors import SettingError
 from mi204.language import Word
@@ -142,6 +142,11 @@ class Config(LabConfig):
                 "Deux taux différents ou plus attendus dans learning_rates, {rates} reçu : changer --learning-rates.",
                 rates=str(self.learning_rates),
             )
+
+    def require_packages(self) -> None:
+        """The homework's Trainer needs torch, whatever the backend of Keras."""
+        if self.recipe.engine == "torch":
+            packages.require("torch", "--engine keras")
 
 
 PRESETS = {

@@ -291,6 +291,7 @@ def run(
     ``data`` replaces the download. ``folder`` remembers finished runs and the state of an interrupted one; without it
     nothing is written. ``progress`` shows one bar over the epochs of all runs.
     """
+    config.require_packages()
     needed = questions.needed("fashion_trainer", config.questions)
     environment = _environment(config.recipe)
     data = load_data(config) if data is None else data
@@ -320,13 +321,9 @@ def run(
 
 
 def _environment(recipe: Recipe) -> dict[str, str]:
-    """Describe where numbers are measured; the Trainer needs torch, whatever the backend of Keras.
-
-    Raises SettingError when it is not installed.
-    """
+    """Describe where numbers are measured: by the Trainer on torch, whatever the backend of Keras."""
     if recipe.engine == "keras":
         return backend.environment()
-    packages.require("torch", "--engine keras")
     return {**backend.environment(), "backend": "torch (Trainer)", "torch": packages.version("torch")}
 
 

@@ -99,6 +99,25 @@ def _compared(accuracy: float, reference: float, n_tested: int) -> str:
     return "more_right" if accuracy > reference else "fewer_right"
 
 
+def result(measured: Measured) -> Answer:
+    """Tell in one line what the handout's network recognises, and which of the trainings overfit."""
+    found = {name: verdict(measured.of_study(name)) for name in EXPERIMENTS if name in measured.studies}
+    if "base" not in found:
+        return Answer(texts=("result_in_answers",))
+    values = {
+        "test_accuracy": found["base"].test_accuracy, "epochs": found["base"].epochs, "n_experiments": len(found),
+        "overfitting": [Word(name) for name, each in found.items() if each.overfits],
+        "diverged": [Word(name) for name, each in found.items() if each.diverged],
+    }
+    texts = ["accuracy"]
+    if values["diverged"]:
+        texts.append("some_diverged")
+    elif found["base"].epochs > 1:
+        texts.append("overfitting" if values["overfitting"] else "no_overfitting")
+    return Answer(values, texts=tuple(texts))
+
+
+
 @answers("1.1")
 def base(measured: Measured) -> Answer:
     """Comment both losses of the handout's training."""
@@ -165,7 +184,7 @@ def synthesis(measured: Measured) -> Answer:
             {
                 "setting": Word(name),
                 "least_at_epoch": each.best_epoch,
-                "rise_percent": 100 * each.rise,
+                "rise": each.rise,
                 "overfitting": Word("diverged" if each.diverged else "yes" if each.overfits else "no"),
             }
             for name, each in found.items()

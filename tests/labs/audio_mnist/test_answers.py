@@ -26,7 +26,7 @@ def said(number, measured, language="en"):
             "1,200 recordings of 10 digits by 3 speakers, 40 of each digit by each speaker, at 8,000 samples",
             "the median duration is 0.46 s, the shortest lasts 0.30 s, the longest 0.63 s",
             "(repetitions here: 0–39)", "Drawn for question 2.3: 7_bob_1.wav, 0_ada_3.wav.",
-            "who speaks explains 87% of their variance, the digit 11%",
+            "who speaks explains 87 % of their variance, the digit 11 %",
         )),
         ("2.3", (
             "Sound sampled 8,000 times per second holds frequencies from 0 to half of that, 4,000 Hz",
@@ -41,39 +41,39 @@ def said(number, measured, language="en"):
         ("2.4", (
             "It draws 905 files to train on and 295 to test on",
             "Voices of 3 of the 3 speakers are on both sides",
-            "network of 75,220 parameters: 95.1% of the test files are recognised with the random split, 52.3% when "
+            "network of 75,220 parameters: 95.1 % of the test files are recognised with the random split, 52.3 % when "
             "the speaker tested was left out of training (mean over 3 speakers, each left out in turn; the least, "
-            "42.3%, for bob)",
+            "42.3 %, for bob)",
             "One seed each",
             "The random split flatters the network by 42.8 points, more than the 7.2 that chance may make",
             "Our network (79,866 parameters)",
-            "It recognises 86.8% of the words of speakers left out of its training (mean over 3; the least, 80.6%, for "
-            "eve)",
+            "It recognises 86.8 % of the words of speakers left out of its training (mean over 3; the least, 80.6 %, "
+            "for eve)",
             "That is 34.4 points more than the course's network, beyond the 3.8 that chance may make",
         )),
         ("2.5", (
             "from -94.5 dB the training mean goes to 0.00, the test mean to -0.30; the deviation, 19.8 dB, stays",
-            "92% of the values are the least of all", "So the mean is mostly that of silence",
+            "92 % of the values are the least of all", "So the mean is mostly that of silence",
             "on the 128x241 spectrogram", "to 41x79 then 19x38", "from 7,220 values to ten logits",
-            "75,220 parameters by hand, 75,220 by Keras; 96% of them are in the dense layer",
+            "75,220 parameters by hand, 75,220 by Keras; 96 % of them are in the dense layer",
             "SGD with step 0.002 and momentum 0.8", "(batches of 60, 16 steps: prediction", "over 4 epochs",
         )),
         ("2.6", (
             "In 4 epochs the training loss goes from 1.913 to 0.0712, the test loss from 1.724 to 0.583; the score "
-            "goes from 50.2% to 95.1% of the test recordings, and first reaches 98% of that at epoch 2. 99.9% of the "
-            "training recordings",
-            "The test loss is least at epoch 4 (0.583) and ends 0.0% above, no more than 5%: no overfitting",
+            "goes from 50.2 % to 95.1 % of the test recordings, and first reaches 98 % of that at epoch 2. 99.9 % of "
+            "the training recordings",
+            "The test loss is least at epoch 4 (0.583) and ends 0.0 % above, no more than 5 %: no overfitting",
             "One seed each",
         )),
         ("2.7", (
             "1,234 training pairs take images of MNIST's training set and recordings of all speakers but eve; 567 test "
             "pairs, images of its test set and recordings of eve alone",
             "(a square of 14 pixels)", "(as strong as the voice at 0 dB; here 6 dB)", "5. Training: 3 epochs, Adam",
-            "the image alone has 83.1%, the sound alone 41.2%, early fusion 89.2%, late fusion 90.4% (best fusion: "
+            "the image alone has 83.1 %, the sound alone 41.2 %, early fusion 89.2 %, late fusion 90.4 % (best fusion: "
             "late fusion)",
             "exceeds the best single modality by 7.2 points; two accuracies on 400 independent examples may lie 4.8",
             "+0.4 points in noise alone, +8.3 where only the image suffers and +0.5 where nothing does, where the best "
-            "network still makes 1.3% of errors",
+            "network still makes 1.3 % of errors",
             "One seed each",
         )),
     ],
@@ -226,15 +226,15 @@ def test_our_network_is_compared_beyond_chance(ours, claim, numbers, voices, mea
 
 def test_one_speaker_left_out(voices, measured):
     text = said("2.4", measured(voices(course={"bob": 0.41}, ours={"bob": 0.84})))
-    assert "of 75,220 parameters: 95.1% of the test files are recognised with the random split" in text
-    assert "41.0% of those of bob, left out of training" in text
-    assert "It recognises 84.0% of the words of bob, left out of its training" in text
+    assert "of 75,220 parameters: 95.1 % of the test files are recognised with the random split" in text
+    assert "41.0 % of those of bob, left out of training" in text
+    assert "It recognises 84.0 % of the words of bob, left out of its training" in text
     assert "mean over" not in text
 
 
 def test_speakers_who_are_as_hard_are_named_together(voices, measured):
     text = said("2.4", measured(voices(course={"ada": 0.4, "bob": 0.5, "eve": 0.4})))
-    assert "the least, 40.0%, for ada, eve" in text
+    assert "the least, 40.0 %, for ada, eve" in text
 
 
 @pytest.mark.parametrize(
@@ -250,9 +250,9 @@ def test_a_network_that_has_not_started_says_nothing_about_voices(study, last, n
     text = said("2.4", measured(runs))
     assert found(VERDICTS, text) == [VERDICTS[3 if n_stuck else 0]]
     if n_stuck:
-        assert f"of 4 trainings of this network {n_stuck} never left chance (10%)" in text
+        assert f"of 4 trainings of this network {n_stuck} never left chance (10 %)" in text
         assert "the 42.8 points between the two cannot be read" in text
-        assert "It recognises 86.8%" in text
+        assert "It recognises 86.8 %" in text
     assert bool(found(COMPARED, text)) != bool(n_stuck)
 
 
@@ -272,7 +272,7 @@ def test_nothing_is_compared_with_trainings_that_diverged(name, voices, measured
     assert found(VERDICTS, text) == [VERDICTS[4]]
     assert "of 4 trainings of this network 2 diverged, the first at epoch 2" in text
     assert "nan" not in text
-    assert "It recognises 86.8%" in text
+    assert "It recognises 86.8 %" in text
     assert not found(COMPARED, text)
     assert "2 ont divergé" in said("2.4", measured(runs), "fr")
 
@@ -306,10 +306,10 @@ def test_speakers_on_both_sides_are_counted(measured):
 def test_means_are_over_seeds_and_speakers(voices, measured):
     runs = voices(0.9) + voices(0.8, {"ada": 0.4, "bob": 0.5, "eve": 0.6}, {"ada": 0.7, "bob": 0.8, "eve": 0.9}, seed=1)
     text = said("2.4", measured(runs, config=replace(measured().config, n_seeds=2)))
-    assert "85.0% of the test files" in text
-    assert "51.2% when the speaker tested was left out" in text
-    assert "46.2%, for bob" in text
-    assert "It recognises 83.4%" in text
+    assert "85.0 % of the test files" in text
+    assert "51.2 % when the speaker tested was left out" in text
+    assert "46.2 %, for bob" in text
+    assert "It recognises 83.4 %" in text
     assert "means over 2 seeds" in text
     assert "One seed" not in text
 
@@ -319,8 +319,8 @@ def test_the_table_of_speakers(voices, measured):
     assert table["speaker"].to_list() == ["ada", "bob", "eve"]
     assert table["in_training"].to_list() == [310, 304, 291]
     assert table["in_test"].to_list() == [90, 96, 109]
-    assert table["left_out_course"].to_list() == [61, 42, "not_left_out"]
-    assert table["left_out_ours"].to_list() == ["not_left_out", 88, "not_left_out"]
+    assert table["left_out_course"].to_list() == [0.61, 0.42, "not_left_out"]
+    assert table["left_out_ours"].to_list() == ["not_left_out", 0.88, "not_left_out"]
     assert isinstance(table["left_out_course"][2], Word)
 
 
@@ -329,7 +329,7 @@ def test_the_table_of_speakers(voices, measured):
 
 def test_silence_that_is_the_smaller_part(measured):
     text = said("2.5", measured(split=replace(measured().split, silence=0.42)))
-    assert "42% of the values" in text
+    assert "42 % of the values" in text
     assert "mostly" not in text
 
 
@@ -363,11 +363,11 @@ JUDGED = (
 @pytest.mark.parametrize(
     ("train", "test", "claim", "numbers"),
     [
-        ([0.6, 0.4, 0.3], [0.5, 0.2, 0.3], 1, "least at epoch 2 (0.200) and ends 50% above, more than 5%, while the "
+        ([0.6, 0.4, 0.3], [0.5, 0.2, 0.3], 1, "least at epoch 2 (0.200) and ends 50 % above, more than 5 %, while the "
          "training loss still falls, from 0.4000 to 0.3000"),
-        ([0.6, 0.4, 0.3], [0.5, 0.3, 0.2], 0, "least at epoch 3 (0.200) and ends 0.0% above"),
-        ([0.6, 0.4, 0.3], [0.5, 0.2, 0.208], 0, "least at epoch 2 (0.200) and ends 4.0% above, no more than 5%"),
-        ([0.6, 0.3, 0.4], [0.5, 0.2, 0.3], 2, "least at epoch 2 (0.200) and ends 50% above, but the training loss has "
+        ([0.6, 0.4, 0.3], [0.5, 0.3, 0.2], 0, "least at epoch 3 (0.200) and ends 0.0 % above"),
+        ([0.6, 0.4, 0.3], [0.5, 0.2, 0.208], 0, "least at epoch 2 (0.200) and ends 4.0 % above, no more than 5 %"),
+        ([0.6, 0.3, 0.4], [0.5, 0.2, 0.3], 2, "least at epoch 2 (0.200) and ends 50 % above, but the training loss has "
          "risen since then too, from 0.3000 to 0.4000"),
         ([0.6, NAN, 0.3], [0.5, 0.3, 0.2], 5, "diverged at epoch 2"),
         ([0.6, 0.4, 0.3], [0.5, 0.3, float("inf")], 5, "diverged at epoch 3"),
@@ -387,7 +387,7 @@ def test_one_epoch_has_no_course_to_read(run, measured):
     }
     text = said("2.6", measured([run("random", Word("course"), **history)]))
     assert found(JUDGED, text) == ["After one epoch"]
-    assert "the training loss is 2.1000, the test loss 2.200, and the score 35.0%" in text
+    assert "the training loss is 2.1000, the test loss 2.200, and the score 35.0 %" in text
 
 
 def test_a_network_that_stays_at_chance_is_not_judged(run, measured):
@@ -395,14 +395,14 @@ def test_a_network_that_stays_at_chance_is_not_judged(run, measured):
     for last, claim in ((0.119, 3), (0.121, 0)):
         text = said("2.6", measured([run("random", Word("course"), train_accuracy=[0.1, 0.1, 0.1, last])]))
         assert found(JUDGED, text) == [JUDGED[claim]]
-        assert ("has not left chance (10%)" in text) == (claim == 3)
+        assert ("has not left chance (10 %)" in text) == (claim == 3)
 
 
 def test_curves_are_means_over_the_seeds(run, measured):
     runs = [run("random", Word("course")), run("random", Word("course"), seed=1, test_loss=[1.0, 0.2, 0.2, 0.4])]
     text = said("2.6", measured(runs, config=replace(measured().config, n_seeds=2)))
     assert "the test loss from 1.362 to 0.491" in text
-    assert "least at epoch 3 (0.405) and ends 21% above" in text
+    assert "least at epoch 3 (0.405) and ends 21 % above" in text
     assert "means over 2 seeds" in text
 
 
@@ -472,10 +472,10 @@ def test_the_table_of_pairs_is_of_means_over_the_seeds(paired, measured):
     assert table["setting"].to_list() == ["network_image", "network_sound", "network_early", "network_late"]
     assert table["n_seeds"].to_list() == [2] * 4
     assert [mean for mean, _ in table["parameters"]] == [100_000, 100_001, 100_002, 100_003]
-    np.testing.assert_allclose([mean for mean, _ in table["clean"]], [74.055, 58.075, 79.255, 89.325])
-    np.testing.assert_allclose([mean for mean, _ in table["noisy_sound"]], [73.56, 41.08, 78.71, 88.78])
-    np.testing.assert_allclose([mean for mean, _ in table["occluded_image"]], [67.065, 58.585, 75.665, 86.235])
-    np.testing.assert_allclose([mean for mean, _ in table["both_degraded"]], [66.57, 40.59, 74.62, 85.19])
+    np.testing.assert_allclose([mean for mean, _ in table["clean"]], [0.74055, 0.58075, 0.79255, 0.89325])
+    np.testing.assert_allclose([mean for mean, _ in table["noisy_sound"]], [0.7356, 0.4108, 0.7871, 0.8878])
+    np.testing.assert_allclose([mean for mean, _ in table["occluded_image"]], [0.67065, 0.58585, 0.75665, 0.86235])
+    np.testing.assert_allclose([mean for mean, _ in table["both_degraded"]], [0.6657, 0.4059, 0.7462, 0.8519])
     assert [mean for mean, _ in table["epoch_seconds"]] == [3.0] * 4
     assert "means over 2 seeds" in said("2.7", measured(paired() + paired(other, seed=1), config))
 
@@ -499,3 +499,26 @@ def test_the_split_is_something_that_was_measured(measured):
 )
 def test_data_are_named_where_they_are_used(changes, text, measured):
     assert measured(**changes).provenance("en") == text
+
+
+# --- the line that ends the lab ---
+
+
+def test_the_result(voices, measured):
+    assert questions.result("audio_mnist", measured(voices()), "en").replace("\u202f", " ") == (
+        "of the digits of a speaker never heard, the course's network recognises 52.3 % and ours 86.8 %; of a random "
+        "share, the course's 95.1 % (1 seed)."
+    )
+
+
+def test_the_result_is_a_mean_over_speakers_and_seeds(voices, measured):
+    runs = voices(0.5, {"ada": 0.1, "bob": 0.3}, {"ada": 0.6}) + voices(0.7, {"ada": 0.2, "bob": 0.2}, {"ada": 0.8}, 1)
+    said = questions.result("audio_mnist", measured(runs, replace(measured().config, n_seeds=2)), "fr")
+    assert said.replace("\u202f", " ") == (
+        "des chiffres d'un locuteur jamais entendu, le réseau du cours reconnaît 20,0 % et le nôtre 70,0 % ; d'une "
+        "part tirée au hasard, celui du cours 60,0 % (2 graines)."
+    )
+
+
+def test_without_the_three_splits_the_result_is_in_the_answers(paired, measured):
+    assert questions.result("audio_mnist", measured(paired()), "en") == "see the answers above."

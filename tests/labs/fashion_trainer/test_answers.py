@@ -40,22 +40,22 @@ def texts(number, measured):
     [
         ("2.1", (
             "Beyond the first 5 rows and columns",
-            "differ by at most 2e-07 (rounding); at that border by up to 0.52, for an output of up to 0.63",
-            "the difference reaches 0.37, and exceeds rounding on 25% of the output",
+            "differ by at most 2 × 10⁻⁷ (rounding); at that border by up to 0.52, for an output of up to 0.63",
+            "the difference reaches 0.37, and exceeds rounding on 25 % of the output",
         )),
         ("2.2", (
-            "The best combination is 0.0001 with normalised pixels: 90.0% on the validation images at its best epoch. "
+            "The best combination is 0.0001 with normalised pixels: 90.0 % on the validation images at its best epoch. "
             "All others stay behind by more than the 2.0 points that the choice of 1,800 images may make",
             "the loss is 9.62 with raw pixels and 10.36 with normalised ones; guessing among ten classes costs 2.30",
-            "At 0.0001, one epoch gives 71.0% with raw pixels and 78.0% with normalised ones: these converge faster",
-            "they reach 82.0% and 90.0%: better with normalised pixels",
-            "The smallest rate, 1e-08. Raw pixels: nothing learnt beyond chance (8.2% before training, 8.5% at the "
-            "best epoch, 8.4% at the end). Normalised pixels: nothing learnt beyond chance (9.3%, 9.6%, 9.5%)",
-            "360 steps of 1e-08 move a weight by about 4e-06 at most, where the weights of the first layer "
+            "At 0.0001, one epoch gives 71.0 % with raw pixels and 78.0 % with normalised ones: these converge faster",
+            "they reach 82.0 % and 90.0 %: better with normalised pixels",
+            "The smallest rate, 10⁻⁸. Raw pixels: nothing learnt beyond chance (8.2 % before training, 8.5 % at the "
+            "best epoch, 8.4 % at the end). Normalised pixels: nothing learnt beyond chance (9.3 %, 9.6 %, 9.5 %)",
+            "360 steps of 10⁻⁸ move a weight by about 4 × 10⁻⁶ at most, where the weights of the first layer "
             "begin anywhere within ±0.036",
-            "The largest rate, 0.01. Raw pixels: nothing learnt beyond chance (8.0% before training, 8.9% at the best "
-            "epoch, 8.7% at the end). Normalised pixels: worse than the best rate, at its best epoch and at the end "
-            "(9.1%, 87.0%, 86.0%)",
+            "The largest rate, 0.01. Raw pixels: nothing learnt beyond chance (8.0 % before training, 8.9 % at the "
+            "best epoch, 8.7 % at the end). Normalised pixels: worse than the best rate, at its best epoch and at the "
+            "end (9.1 %, 87.0 %, 86.0 %)",
             "the loss jumps about its minimum",
             "One seed each",
         )),
@@ -64,7 +64,7 @@ def texts(number, measured):
             "54 hidden layers of 64 neurons make 271,370",
             "2,048 away from the perceptron's, within the 10,000 of the homework",
             "adds 4,160, so that all depths from 52 to 55 stay within 10,000",
-            "the wide one ends at 87.5%, the deep one at 10.5%",
+            "the wide one ends at 87.5 %, the deep one at 10.5 %",
             "in the median over 3 epochs 1.2 and 1.7",
             "The deep one is worse, beyond the 3.3 points that the choice of 1,800 images may make",
             "from 10.371 to 8.871, where guessing costs 2.303",
@@ -75,9 +75,9 @@ def texts(number, measured):
         ("2.4", (
             "those of 3x3 pixels come nearest: 270,743 parameters",
             "1,421 away from the perceptron's, within the 10,000",
-            "91.0% for the convolutional network and 87.5% for the perceptron; training accuracy exceeds it by 4.1 and "
-            "8.7 points. On the test images they have 90.3% and 87.1%; measured on 7,000 images, two accuracies may "
-            "lie 1.1 points",
+            "91.0 % for the convolutional network and 87.5 % for the perceptron; training accuracy exceeds it by 4.1 "
+            "and 8.7 points. On the test images they have 90.3 % and 87.1 %; measured on 7,000 images, two accuracies "
+            "may lie 1.1 points",
             "The convolutional network is better, by 3.2 points on the test images",
             "with the smallest gap beyond chance, in: convolutional network",
             "One seed each",
@@ -89,8 +89,8 @@ def texts(number, measured):
             "the dense layers after its 4x4x64 maps alone hold 330,762",
             "41 filters make 268,739 parameters, 583 away from the perceptron's, the nearest. The pooling copies each "
             "filter's only value 16 times",
-            "kernels of 3 pixels 91.0% and 4.1; of 1 pixel 73.0% and 2.2; of 28 pixels 85.0% and 12.1. On the 7,000 "
-            "test images: 90.3%, 74.1% and 84.6%",
+            "kernels of 3 pixels 91.0 % and 4.1; of 1 pixel 73.0 % and 2.2; of 28 pixels 85.0 % and 12.1. On the 7,000 "
+            "test images: 90.3 %, 74.1 % and 84.6 %",
             "First there, beyond chance: convolutional network.",
             "Last, beyond chance: deep network with kernels of 1 pixel.",
             "in: convolutional network, deep network with kernels of 1 pixel.",
@@ -112,9 +112,9 @@ def test_every_number_stands_in_its_place(number, sentences, measured):
     ("inside", "rotation", "claims"),
     [
         (0.0, 0.37, ("are equal; at that border they differ by up to 0.52, for an output of up to 0.63",)),
-        (3e-6, 0.37, ("differ by at most 3e-06 (rounding)", "does not commute")),
+        (3e-6, 0.37, ("differ by at most 3 × 10⁻⁶ (rounding)", "does not commute")),
         (0.021, 0.37, ("up to 0.021 (at that border by up to 0.52), for an output of up to 0.63: more than rounding",)),
-        (2e-7, 4e-6, ("A quarter turn commutes here too (the difference reaches 4e-06)",)),
+        (2e-7, 4e-6, ("A quarter turn commutes here too (the difference reaches 4 × 10⁻⁶)",)),
     ],
 )
 def test_equivariance_is_measured(inside, rotation, claims, measured, equivariance):
@@ -179,14 +179,14 @@ GOOD, FAIR, POOR, NOTHING = [0.1, 0.5, 0.8], [0.1, 0.6, 0.7], [0.1, 0.2, 0.3], [
         ((POOR, POOR), (GOOD, FAIR), ("All others stay behind", "is 0.01 with", "faster", "better with normalised")),
         ((GOOD, POOR), (GOOD, FAIR), ("of 0.01 with raw pixels, at its best epoch; 1 other combination comes within",)),
         ((GOOD, GOOD), (GOOD, FAIR), ("2 other combinations come within the 2.7 points",)),
-        ((POOR, FAIR), (POOR, GOOD), ("At 0.0001, one epoch gives 60.0% with raw pixels and 50.0%", "more slowly")),
+        ((POOR, FAIR), (POOR, GOOD), ("At 0.0001, one epoch gives 60.0 % with raw pixels and 50.0 %", "more slowly")),
         ((POOR, GOOD), (POOR, [0.1, 0.51, 0.805]), (
-            "50.0% with raw pixels and 51.0% with normalised ones: no difference", "80.0% and 80.5%: no difference",
+            "50.0 % with raw pixels and 51.0 % with normalised ones: no difference", "80.0 % and 80.5 %: no difference",
         )),
-        ((POOR, GOOD), (POOR, POOR), ("more slowly here", "80.0% and 30.0%: better with raw pixels")),
+        ((POOR, GOOD), (POOR, POOR), ("more slowly here", "80.0 % and 30.0 %: better with raw pixels")),
         ((NOTHING, NOTHING), (NOTHING, NOTHING), (
             "None of these trainings learns anything beyond guessing; at its best epoch, the one that comes furthest "
-            "(0.01, raw pixels) recognises 11.0% of the 1,800 validation images",
+            "(0.01, raw pixels) recognises 11.0 % of the 1,800 validation images",
         )),
     ],
 )
@@ -223,13 +223,13 @@ def test_the_smallest_and_the_largest_rate_are_judged_for_both_kinds_of_pixels(r
 def test_an_accuracy_before_training_is_that_of_no_epoch(of_rates):
     lucky = [0.13, 0.09, 0.11]
     text = said("2.2", of_rates((GOOD, lucky), (GOOD, lucky)))
-    assert "(13.0% before training, 11.0% at the best epoch, 11.0% at the end)" in text
+    assert "(13.0 % before training, 11.0 % at the best epoch, 11.0 % at the end)" in text
 
 
 def test_steps_that_could_move_the_weights_explain_nothing(of_rates):
     found = of_rates((GOOD, NOTHING), (GOOD, NOTHING))
     assert "small_stuck" not in texts("2.2", found)  # 240 steps of 1e-4 are not a tenth of ±0.036
-    assert "nothing learnt beyond chance (10.0% before training, 11.0% at the best epoch" in said("2.2", found)
+    assert "nothing learnt beyond chance (10.0 % before training, 11.0 % at the best epoch" in said("2.2", found)
 
 
 def test_in_few_epochs_the_largest_rate_may_not_be_too_large(of_rates):
@@ -242,7 +242,7 @@ def test_in_few_epochs_the_largest_rate_may_not_be_too_large(of_rates):
 def test_a_network_whose_gradient_is_zero_is_told(of_rates):
     lost = {"norms": [0.4, 0.0], "losses": [13.1, 18.7, 18.66]}
     text = said("2.2", of_rates((NOTHING, GOOD), (GOOD, GOOD), {("raw", "0.01"): lost}))
-    assert "Raw pixels: saturated, no gradient is left (10.0% before training, 11.0% at the best epoch" in text
+    assert "Raw pixels: saturated, no gradient is left (10.0 % before training, 11.0 % at the best epoch" in text
     assert "In 1 combination of the table the norm of the gradient is zero in the end, and the training loss" in text
     assert "stays at up to 18.66" in text
     assert "the loss jumps about" in text
@@ -289,7 +289,7 @@ def test_several_seeds_are_one_rate(of_rates, run, measured):
         for seed, value in enumerate((0.7, 0.8))
     ]
     text = said("2.2", measured(runs, Config(n_seeds=2)))
-    assert "they reach 75.0% and 75.0%" in text
+    assert "they reach 75.0 % and 75.0 %" in text
     assert "All numbers are means over 2 seeds." in text
     assert "One seed" not in text
 
@@ -523,3 +523,27 @@ def test_a_deep_network_that_could_be_as_small_is_not_excused(run, measured):
     assert "filters asked (8, 9) and the hidden layers (20)" in text
     one = {"shallow_cnn": NetworkConfiguration((1,), (28,), (1,), (0,), (20,))}
     assert "1 filter makes 268,739" in said("2.5", measured(networks=one))
+
+
+# --- the line that ends the lab ---
+
+
+def result(measured, language="en"):
+    return questions.result("fashion_trainer", measured, language).replace("\u202f", " ")
+
+
+def test_the_result_is_that_of_the_best_on_the_validation_images(run, measured):
+    """Chosen by the validation accuracy at the end, not by the test accuracy, nor at the best epoch."""
+    assert result(measured()) == (
+        "of 13 trainings, the one that ends with the highest validation accuracy (91.0 %: convolutional network) "
+        "recognises 90.3 % of the test images."
+    )
+    runs = [run("raw", "0.01", validation=[0.1, 0.9, 0.3], test=0.8), run("normalised", "0.0001", test=0.45)]
+    assert result(measured(runs), "fr") == (
+        "de 2 apprentissages, celui qui finit par la plus haute exactitude de validation (89,0 % : 0.0001, pixels "
+        "normalisés) reconnaît 45,0 % des images de test."
+    )
+
+
+def test_without_trainings_the_result_is_in_the_answers(measured):
+    assert result(measured([])) == "see the answers above."

@@ -20,40 +20,40 @@ def said(number, measured, language="en"):
     [
         ("1.1", (
             "1,199,882 parameters, 6,000 training and 1,000 test images, batches of 50, 3 epochs",
-            "from 0.5000 after the first epoch to 0.2100, the test loss from 0.4500 to 0.3400; 98.71%",
+            "from 0.5000 after the first epoch to 0.2100, the test loss from 0.4500 to 0.3400; 98.71 %",
             "is 0.2300 in the last one, 1.1 times",
-            "least at epoch 3 (0.3400) and ends 0.0% above, less than the 5%",
+            "least at epoch 3 (0.3400) and ends 0.0 % above, less than the 5 %",
         )),
         ("1.2", (
             "With 1,000 training images in place of 6,000 the test loss ends at 0.6400, 1.9 times that of the usual "
-            "sets (0.3400); 95.32% of the test images are recognised, with the usual sets 98.71%",
+            "sets (0.3400); 95.32 % of the test images are recognised, with the usual sets 98.71 %",
             "An epoch is 20 steps in place of 120: the first one leaves the test loss at 0.7500",
             "ends at 0.2200, with the usual sets at 0.2100",
             "Fewer images are recognised",
         )),
         ("1.3", (
-            "training loss ends at 0.1100 (with it 0.2200) and the test loss at 0.7300 (with it 0.6400); 94.13% of the "
-            "test images are recognised, with dropout 95.32%",
-            "least at epoch 2 (0.6100), then rises by 19.7% (more than 5%) while the training loss still falls",
+            "training loss ends at 0.1100 (with it 0.2200) and the test loss at 0.7300 (with it 0.6400); 94.13 % of "
+            "the test images are recognised, with dropout 95.32 %",
+            "least at epoch 2 (0.6100), then rises by 19.7 % (more than 5 %) while the training loss still falls",
             "fits its 1,000 images one by one",
             "Fewer images are recognised",
         )),
         ("1.4", (
             "With 6,000 training images and without dropout the training loss ends at 0.0900 (with dropout 0.2100), "
-            "the test loss at 0.4000 (with dropout 0.3400); 98.84% of the test images are recognised, with dropout "
-            "98.71%",
-            "least at epoch 2 (0.3500), then rises by 14.3% (more than 5%)",
-            "more parameters (1,199,882) than there are images, and in the end gets 87.65% of them right",
+            "the test loss at 0.4000 (with dropout 0.3400); 98.84 % of the test images are recognised, with dropout "
+            "98.71 %",
+            "least at epoch 2 (0.3500), then rises by 14.3 % (more than 5 %)",
+            "more parameters (1,199,882) than there are images, and in the end gets 87.65 % of them right",
             "no further apart than the choice of the test images",
         )),
         ("1.5", (
-            "more than 5% above its least value",
+            "more than 5 % above its least value",
             "In 3 epochs that is so here: swapped sets, without dropout, usual sets, without dropout.",
-            "14% with the set of usually 6 times the size of the other, 20% with the other one)",
-            "dropout does (0.0% and 0.0%)",
+            "14 % with the set of usually 6 times the size of the other, 20 % with the other one)",
+            "dropout does (0.0 % and 0.0 %)",
             "with dropout from 0.6400 to 0.3400",
             "lowest, 0.0900 and 0.1100, exactly where the network overfits",
-            "98.84% with the usual sets, with dropout 98.71%",
+            "98.84 % with the usual sets, with dropout 98.71 %",
             "One seed each",
         )),
     ],
@@ -94,7 +94,7 @@ def test_each_experiment_is_judged_by_its_own_losses(number, study, train, test,
 
 def test_an_unsteady_training_says_from_where_to_where(run, measured):
     text = said("1.1", measured([run("base", [0.3, 0.12, 0.23], [0.2, 0.11, 0.24])]))
-    assert "least at epoch 2 (0.1100) and ends 118.2% above" in text
+    assert "least at epoch 2 (0.1100) and ends 118.2 % above" in text
     assert "from 0.1200 to 0.2300" in text
 
 
@@ -161,7 +161,7 @@ def test_the_table_says_from_which_epoch_and_by_how_much(measured):
     table = QUESTIONS["1.5"].function(measured()).table
     assert list(table["setting"]) == list(EXPERIMENTS)
     assert list(table["least_at_epoch"]) == [3, 3, 2, 2]
-    assert table["rise_percent"].to_list() == pytest.approx([0, 0, 100 * (0.73 / 0.61 - 1), 100 * (0.40 / 0.35 - 1)])
+    assert table["rise"].to_list() == pytest.approx([0, 0, 0.73 / 0.61 - 1, 0.40 / 0.35 - 1])
     assert list(table["overfitting"]) == ["no", "no", "yes", "yes"]
     assert [mean for mean, _ in table["train_loss"]] == [0.21, 0.22, 0.11, 0.09]
     assert [mean for mean, _ in table["least_test_loss"]] == [0.34, 0.64, 0.61, 0.35]
@@ -191,3 +191,31 @@ def test_nothing_is_compared_with_a_training_that_diverged(number, reference, ru
     text = said(number, measured(runs))
     assert "diverged: there is nothing to compare" in text
     assert "nan" not in text
+
+
+# --- the line that ends the lab ---
+
+
+def result(measured, language="en"):
+    return questions.result("mnist_losses", measured, language).replace("\u202f", " ")
+
+
+def test_the_result(run, measured):
+    recognised = "98.71 % of the test images recognised by the handout's network after 3 epochs."
+    words = questions.vocabulary("mnist_losses")
+    both = ", ".join(words.word(name, "en") for name in EXPERIMENTS if "no_dropout" in name)
+    assert result(measured()) == f"{recognised} Overfitting: {both}."
+    assert result(measured([run("base"), run("swapped")])) == f"{recognised} Overfitting: in none of 2 trainings."
+    diverged = words.word("swapped", "en")
+    lost = [run("base"), run("swapped", test=[0.4, float("nan"), float("nan")])]
+    assert result(measured(lost)) == f"{recognised} Diverged: {diverged}."
+
+
+def test_the_result_of_one_epoch_says_nothing_of_overfitting(run, measured):
+    one = [run("base", train=[0.5], test=[0.4])]
+    said = "98,71 % des images de test reconnues par le réseau de l'énoncé après 1 époque."
+    assert result(measured(one), "fr") == said
+
+
+def test_without_the_handouts_training_the_result_is_in_the_answers(run, measured):
+    assert result(measured([run("swapped")])) == "see the answers above."
