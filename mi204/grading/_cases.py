@@ -1,4 +1,7 @@
-"""The inputs on which the functions of a submission are called, drawn afresh for each grading."""
+"""The inputs on which the functions of a submission are called, drawn afresh for each grading.
+
+They are drawn so that hardly ever a common mistake gives the right answer.
+"""
 
 import numpy as np
 
@@ -14,19 +17,31 @@ def draw(rng: np.random.Generator) -> Cases:
     def normal(*shape: int) -> np.ndarray:
         return rng.normal(size=shape).astype("float32")
 
+    def even(*shape: int) -> np.ndarray:
+        """Draw numbers none of which outweighs the others, so that leaving out any of them shows."""
+        return (rng.choice([-1, 1], shape) * rng.uniform(0.5, 1.5, shape)).astype("float32")
+
     def gradient_norm(*shapes: tuple[int, ...]) -> tuple[str, dict]:
-        return "gradient_norm", {"tensors": [normal(*s) for s in shapes], "weights": [normal(*s) for s in shapes]}
+        return "gradient_norm", {"tensors": [even(*s) for s in shapes], "weights": [even(*s) for s in shapes]}
 
     def activation(name: str) -> tuple[str, dict]:
         return "create_activation_function", {"name": name, "x": normal(4, 5)}
 
     def gradients(*shapes: tuple[int, ...]) -> tuple[str, dict]:
-        arrays = {"weights": [normal(*s) for s in shapes], "gradients": [normal(*s) for s in shapes]}
+        arrays = {"weights": [even(*s) for s in shapes], "gradients": [2 * even(*s) for s in shapes]}
         return "compute_gradient_norm", arrays
 
-    def evaluate(n: int) -> tuple[str, dict]:
-        images = {"X": normal(n, 1, 2, 3), "y": rng.integers(0, 4, n)}
-        return "evaluate", {"weights": weights, "batch_size": 8, **images}
+    def evaluate(*batches: int) -> tuple[str, dict]:
+        """Draw images and labels of which each batch has another share right, none of them the mean."""
+        right = np.concatenate([
+            rng.permutation(np.arange(size) < n_right)
+            for size, n_right in zip(batches, [*rng.permutation([1, 3, 6]), 2], strict=False)
+        ])
+        X = normal(len(right), 1, 2, 3)
+        first, first_bias, last, last_bias = weights
+        classes = (np.tanh(X.reshape(len(X), -1) @ first.T + first_bias) @ last.T + last_bias).argmax(axis=1)
+        y = np.where(right, classes, (classes + rng.integers(1, 4, len(X))) % 4)
+        return "evaluate", {"weights": weights, "batch_size": 8, "X": X, "y": y}
 
     weights = [normal(5, 6), normal(5), normal(4, 5), normal(4)]
     batches = [[normal(8, 1, 2, 3), _one_hot(rng.integers(0, 4, 8), 4)] for _ in range(2)]
@@ -34,8 +49,8 @@ def draw(rng: np.random.Generator) -> Cases:
         "gradient_norm_one": gradient_norm((4, 3)),
         "gradient_norm_same": gradient_norm((3, 2), (3, 2), (3, 2)),
         "gradient_norm_shapes": gradient_norm((2, 3), (4,), (1, 2, 2)),
-        "jacobian_norm_vector": ("jacobian_norm", {"matrix": normal(3, 4), "x": normal(4)}),
-        "jacobian_norm_matrix": ("jacobian_norm", {"matrix": normal(3, 4), "x": normal(4, 2)}),
+        "jacobian_norm_vector": ("jacobian_norm", {"matrix": abs(even(3, 4)), "x": even(4)}),
+        "jacobian_norm_matrix": ("jacobian_norm", {"matrix": abs(even(3, 4)), "x": even(4, 2)}),
         "activation_relu": activation("relu"),
         "activation_tanh": activation("tanh"),
         "activation_sigmoid": activation("sigmoid"),
@@ -85,8 +100,8 @@ def draw(rng: np.random.Generator) -> Cases:
             "training_step",
             {"weights": weights, "batches": batches, "optimizer_lr": 0.3, "lr": 0.05},
         ),
-        "evaluate_whole": evaluate(24),
-        "evaluate_ragged": evaluate(27),
+        "evaluate_whole": evaluate(8, 8, 8),
+        "evaluate_ragged": evaluate(8, 8, 8, 3),
     }
 
 
@@ -118,8 +133,11 @@ def _loss(rng: np.random.Generator, extreme: int | None) -> dict:
         probabilities[rows] = (0.25, 0.001)[extreme]
         probabilities[rows, y[rows]] = abs(extreme - away)
     compared, by_class = (probabilities > 0.5) == _one_hot(y, n_classes), probabilities.argmax(axis=0)
-    if compared.mean() == (by_class == _one_hot(y, n_classes).argmax(axis=0)).mean():
-        return _loss(rng, extreme)  # two common mistakes could not be told apart
+    told_apart = compared.mean() != (by_class == _one_hot(y, n_classes).argmax(axis=0)).mean()
+    true = np.clip(probabilities[np.arange(n), y], epsilon, 1)
+    softmax_twice = np.log(np.exp(probabilities).sum(axis=1)) - true
+    if not told_apart or abs(np.log(true).mean() / softmax_twice.mean() + 1) < 0.01:
+        return _loss(rng, extreme)
     return {
         "probabilities": probabilities.astype("float32"),
         "y": _one_hot(y, n_classes),

@@ -79,7 +79,7 @@ def _together(*mistakes: str) -> str:
 def _explained(received: Any, mistakes: dict[str, Any], atol: float = 1e-5) -> str:
     """Give the mistakes that lead to what was received, the fewest that do."""
     # Nearer than a right answer must be: the more mistakes there are to compare with, the likelier is chance.
-    found = [keys for keys, wrong in mistakes.items() if _close(received, wrong, rtol=1e-4, atol=atol)]
+    found = [keys for keys, wrong in mistakes.items() if _close(received, wrong, rtol=2e-5, atol=atol)]
     return min(found, key=lambda keys: len(keys.split()), default="")
 
 
