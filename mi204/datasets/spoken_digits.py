@@ -19,8 +19,9 @@ SAMPLING_RATE = 8000
 
 # Not the hidden files that macOS puts beside those of a USB stick.
 _WAV = "[!.]*.[wW][aA][vV]"
-# A speaker's name may hold underscores. Nine digits fit every integer.
-_NAME = re.compile(r"([0-9])_([^$]+)_([0-9]{1,9})\.wav", re.IGNORECASE)
+# A speaker's name may hold underscores, but no bytes that are not UTF-8 (surrogates), which nothing can write. Nine
+# digits fit every integer.
+_NAME = re.compile(r"([0-9])_([^$\ud800-\udfff]+)_([0-9]{1,9})\.wav", re.IGNORECASE)
 _MOST_NAMED = 5
 
 _COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
@@ -98,6 +99,7 @@ def _own(folder: Path) -> AudioDataset:
             folder=folder, deeper=deeper,
         )
     misnamed = [file.relative_to(folder).as_posix() for file in files if not _is_named(file, together)]
+    misnamed = [name.encode(errors="backslashreplace").decode() for name in misnamed]
     if misnamed:
         many = len(misnamed) > _MOST_NAMED
         raise DataError(

@@ -288,6 +288,16 @@ def test_misnamed_recordings_are_refused(data, name, tmp_path):
     assert f"reçu : {name}. Les renommer" in caught.value.written("fr")
 
 
+def test_name_that_is_not_utf_8_is_refused(tmp_path):
+    put(tmp_path, *FILES)
+    try:
+        (tmp_path / "7_caf\udce9_0.wav").write_bytes(wav("7_a_0.wav"))
+    except (OSError, UnicodeError):
+        pytest.skip("names are UTF-8 in this file system")
+    with pytest.raises(DataError, match=r"received 7_caf\\udce9_0\.wav\. Rename"):
+        spoken_digits.load("real", tmp_path)
+
+
 def test_of_many_misnamed_recordings_some_are_named(tmp_path):
     put(tmp_path, *(f"take {number}.wav" for number in range(8)), content=b"")
     with pytest.raises(DataError, match=r"received take 0\.wav, .*, take 4\.wav and 3 more\.") as caught:
