@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -326,6 +327,17 @@ def test_what_we_compute_cannot_be_imported(graded, source):
     assert "package mi204" in result.notice
 
 
+@pytest.mark.slow
+def test_what_we_compute_cannot_be_imported_where_nothing_hides_it(monkeypatch):
+    monkeypatch.setattr(_run, "_FORKS", False)
+    submission = grader.Submission("solution.py", BORROWED.encode())
+    with Harness(Limits()) as harness:
+        submission.run(harness)
+    result = submission.judged("en")
+    assert (result.isolation, result.score) == ("none", 0)
+    assert "package mi204" in result.notice
+
+
 LOOKING = """
 import gc, sys, types
 def ours(name):
@@ -362,6 +374,10 @@ ASKING = """
 import os
 def neighbours():
     for descriptor in range(3, 256):
+        try: os.set_blocking(descriptor, False); print(os.read(descriptor, 1)); os.set_blocking(descriptor, True)
+        except BlockingIOError: os.set_blocking(descriptor, True)
+        except OSError: pass
+    for descriptor in range(3, 256):
         try: os.write(descriptor, b'{"case": "neighbours"}\\n')
         except OSError: pass
     for descriptor in range(3, 256):
@@ -379,10 +395,15 @@ def test_whoever_asks_for_the_neighbours_has_answered_the_rest(graded, reference
     assert result.by_item() == {**dict.fromkeys(map(str, range(1, 10)), 0), "10": 6, "11": 3}
 
 
+UNSHARE = ("unshare", "--map-root-user", "--user", "--mount", "--pid", "--net", "--ipc", "--fork")
+
+
 @pytest.fixture
 def isolated(graded):
-    if graded("pass").isolation != "namespaces":
+    allowed = [*UNSHARE, "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"]
+    if not shutil.which("unshare") or subprocess.run(allowed, stderr=subprocess.DEVNULL).returncode:
         pytest.skip("this kernel does not give a submission namespaces of its own")
+    assert graded("pass").isolation == "namespaces"
 
 
 def test_other_processes_and_the_network_cannot_be_reached(isolated, graded, reference):
@@ -433,6 +454,18 @@ for place in (home, f"{home}/real/lib", f"{home}/real/lib/covered"):
 """
 
 
+def test_where_the_kernel_refuses_the_process_goes_on_as_it_was(isolated, tmp_path):
+    program = (
+        "import os, sys; sys.path.append(sys.argv[1]); from mi204.grading import _isolation\n"
+        "entered = _isolation.enter(sys.argv[2], ['/usr'], '')\n"
+        "print(entered, os.path.exists(sys.argv[1]), os.getpid() == int(sys.argv[3]))"
+    )
+    refused = f"echo 0 > /proc/sys/user/max_user_namespaces; exec {sys.executable} -I -c \"$0\" \"$@\" $$"
+    arguments = [program, str(Path(grader.__file__).parents[2]), str(tmp_path)]
+    finished = subprocess.run(["unshare", "-Ur", "bash", "-c", refused, *arguments], capture_output=True, text=True)
+    assert finished.stdout == "False True True\n", finished.stderr
+
+
 def test_what_is_needed_is_found_through_links_and_what_is_covered_is_not(isolated, tmp_path):
     home, folder = tmp_path / "home", tmp_path / "folder"
     for path in ("real/lib/module", "real/lib/covered/secret", "real/secret", "real/file", "far/more/module"):
@@ -462,9 +495,9 @@ def test_a_classmate_is_not_found_by_the_graders_command_line(isolated, graded, 
 
 
 def test_the_way_out_through_the_first_process_is_closed(isolated, graded):
-    paths = [f"/proc/{process}/{place}" for process in (1, "self") for place in ("root", "root/..", "cwd", "cwd/..")]
-    result = graded(f"import os\nprint(*{{os.path.exists(path + {str(Path(__file__))!r}) for path in {paths}}})\n")
-    assert result.printed == "False\n"
+    paths = ["/..", "/proc/1/root", "/proc/1/root/..", "/proc/1/cwd", "/proc/1/cwd/..", "/proc/self/root/.."]
+    result = graded(f"import os\nprint(*[path for path in {paths} if os.listdir(path) != os.listdir('/')])\n")
+    assert result.printed == "\n"
     # Nor has it the rights to build another.
     call = "ctypes.CDLL(None).mount(b'tmpfs', b'/dev/shm', b'tmpfs', 0, None)"
     assert graded(f"import ctypes\nprint({call})\n").printed == "-1\n"
