@@ -87,26 +87,36 @@ def prepare() -> None:
         with _without_start_up_lines():
             for each in dict.fromkeys((name, *chatty, "keras")):
                 importlib.import_module(each)
-        if name == "jax":
-            _prepare_jax()
-    except (ImportError, RuntimeError) as error:
+    except (ImportError, OSError) as error:
         raise SettingError(
-            "Expected {name} to start, but it says: {reason}. Unset what JAX_PLATFORMS or CUDA_VISIBLE_DEVICES asks "
-            "for, install it anew, or choose another backend with KERAS_BACKEND.",
-            "{name} devait démarrer, mais il dit : {reason}. Retirer ce que demandent JAX_PLATFORMS ou "
-            "CUDA_VISIBLE_DEVICES, le réinstaller ou choisir un autre backend par KERAS_BACKEND.",
-            name=name, reason=(str(error).splitlines() or [type(error).__name__])[0].rstrip("."),
+            "Expected {name} to start, but Python says: {reason}. Install it anew, or choose another backend with "
+            "KERAS_BACKEND.",
+            "{name} devait démarrer, mais Python dit : {reason}. Le réinstaller ou choisir un autre backend par "
+            "KERAS_BACKEND.",
+            name=name, reason=str(error).rstrip("."),
         ) from error
+    if name == "jax":
+        _prepare_jax()
 
 
 def _prepare_jax() -> None:
     """Find the device that JAX_PLATFORMS names, and have each network compiled once for this process.
 
-    The networks of a study are often the same: without it, XLA compiles each of them once per training.
+    The networks of a study are often the same: without it, XLA compiles each of them once per training. Raises
+    SettingError where there is no such device.
     """
     import jax
 
-    jax.devices()
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # a missing plug-in is an assertion
+        raise SettingError(
+            "Expected JAX_PLATFORMS to name a device that jax finds here, received {platforms!r}: unset it, or set it "
+            "to cpu.",
+            "JAX_PLATFORMS doit nommer un appareil que jax trouve ici, {platforms!r} reçu : la supprimer ou lui donner "
+            "la valeur cpu.",
+            platforms=jax.config.jax_platforms,
+        ) from error
     if not jax.config.jax_compilation_cache_dir:
         folder = tempfile.mkdtemp(prefix="mi204-jax-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)

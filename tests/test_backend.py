@@ -296,3 +296,71 @@ def test_a_lab_says_that_its_backend_is_missing_before_keras_stumbles():
     assert finished.returncode == 1
     assert "Traceback" not in finished.stderr
     assert "Expected jax to be installed" in finished.stderr
+
+
+# --- starting ---
+
+ABSL = (
+    "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+    "I0000 00:00:1795622372.595924   29107 port.cc:153] oneDNN custom operations are on. You may see slightly",
+)
+OTHERS = ("E0000 00:00:1795622372.595924   29107 cuda.cc:7] no CUDA-capable device", "Illegal instruction")
+
+
+def test_what_is_no_start_up_line_is_handed_on(capfd):
+    with backend._without_start_up_lines():
+        print("of Python", file=sys.stderr)
+        os.write(2, "\n".join((ABSL[0], OTHERS[0], *ABSL, OTHERS[1], "")).encode())
+        assert capfd.readouterr().err == "of Python\n"  # at once
+    assert capfd.readouterr().err == "\n".join((*OTHERS, ""))
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err == "afterwards\n"
+
+
+def test_lines_are_handed_on_after_an_error_too(capfd):
+    def crash():
+        with backend._without_start_up_lines():
+            os.write(2, "\n".join((*OTHERS, "")).encode())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        crash()
+    assert capfd.readouterr().err == "\n".join((*OTHERS, ""))
+
+
+@pytest.mark.backend
+def test_a_backend_starts_without_a_word():
+    program = (
+        "from mi204 import backend\n"
+        "backend.prepare()\n"
+        "import keras\n"
+        "keras.utils.set_random_seed(0)\n"  # imports tensorflow on every backend
+        "print(keras.backend.backend(), keras.ops.sum(keras.random.normal((3,))).shape)\n"
+    )
+    started = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": BACKEND}
+    )
+    assert (started.returncode, started.stderr) == (0, "")
+    assert started.stdout.startswith(BACKEND)
+
+
+def test_a_backend_that_cannot_be_imported_is_told(monkeypatch):
+    def broken(name):
+        raise ImportError("libsomething.so: cannot open shared object file")
+
+    monkeypatch.setattr(backend.importlib, "import_module", broken)
+    with pytest.raises(SettingError, match=f"Expected {BACKEND} to start, but Python says: libsomething.so") as told:
+        backend.prepare()
+    assert "devait démarrer, mais Python dit : libsomething.so" in told.value.written("fr")
+
+
+@pytest.mark.backend
+@pytest.mark.skipif(BACKEND != "jax", reason="a variable of jax")
+def test_a_device_that_jax_does_not_find_is_one_message():
+    ended = subprocess.run(
+        [sys.executable, "-m", "labs.mnist_losses", "--preset", "quick", "--data", "sample", "--language", "fr"],
+        capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": BACKEND, "JAX_PLATFORMS": "cuda"}, cwd=ROOT,
+    )
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.startswith("Erreur : JAX_PLATFORMS doit nommer un appareil que jax trouve ici, 'cuda' reçu")

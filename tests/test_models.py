@@ -1,3 +1,6 @@
+import os
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -73,6 +76,20 @@ def test_a_configured_network_starts_as_torch_does():
     for layer, fan_in in zip(layers, [9, 25 * 16, 16 * 32, 64], strict=True):
         for weight in layer.get_weights():
             assert 0.6 < np.abs(weight).max() * fan_in**0.5 <= 1
+
+
+@pytest.mark.parametrize("end", ["echo no such layout >&2; exit 1", "kill -SEGV $$"])
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+def test_a_dot_that_fails_is_no_dot(end, network, tmp_path, monkeypatch, capfd):
+    (tmp_path / "bin").mkdir()
+    dot = tmp_path / "bin" / "dot"
+    # Keras first asks whether there is one, with an empty graph.
+    dot.write_text(f"#!/bin/sh\n{end}\n")
+    dot.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    assert not models.plot_model(network, tmp_path / "network.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["bin"]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_plot_model_without_dot_writes_nothing(network, tmp_path, monkeypatch):

@@ -727,7 +727,7 @@ def test_bars():
 @pytest.mark.parametrize(
     ("language", "legend"),
     [
-        ("en", ["chance (2.5%)", "95% interval (Wilson)"]),
+        ("en", ["chance (2.5\u202f%)", "95\u202f% interval (Wilson)"]),
         ("fr", ["hasard (2,5\u202f%)", "intervalle à 95\u202f% (Wilson)"]),
     ],
 )
@@ -784,7 +784,7 @@ def test_class_accuracies():
 @pytest.mark.parametrize(
     ("language", "nothing", "legend"),
     [
-        ("en", "no example", ["chance (50%)", "95% interval (Wilson)"]),
+        ("en", "no example", ["chance (50\u202f%)", "95\u202f% interval (Wilson)"]),
         ("fr", "aucun exemple", ["hasard (50\u202f%)", "intervalle à 95\u202f% (Wilson)"]),
     ],
 )

@@ -69,7 +69,7 @@ def test_speakers_left_out_have_their_accuracies_with_chance_and_interval(measur
     assert any(np.allclose(each, [56.37, 65.87], atol=0.02) for each in ends)
     legends = figures(measured(), "en")["2.4_left_out"].legends
     assert [text.get_text() for each in legends for text in each.get_texts()] == [
-        "chance (10%)", "95% interval (Wilson)", "course network", "our network",
+        "chance (10\u202f%)", "95\u202f% interval (Wilson)", "course network", "our network",
     ]
 
 
