@@ -22,7 +22,7 @@ import pandas as pd
 
 from mi204 import terminal
 from mi204.errors import SettingError
-from mi204.language import PERCENT, Language, Vocabulary
+from mi204.language import PERCENT, Language, Vocabulary, Word
 from mi204.results import Measured
 
 
@@ -159,8 +159,8 @@ def check_numbers(numbers: tuple[str, ...], there: tuple[str, ...]) -> None:
 def markdown(table: pd.DataFrame, vocabulary: Vocabulary, language: Language, columns: int | None = None) -> str:
     """Write a table in Markdown that reads well in a terminal too, numbers to the right.
 
-    Fitted to so many ``columns``, cells take several lines, and columns that find no place stand below, after the
-    first one again. Raises ValueError for a column of pandas' own type of text, which makes plain text of a ``Word``.
+    Fitted to so many ``columns``, cells take several lines, and columns that find no place stand below, after those
+    again that tell the rows apart. Raises ValueError for a column of pandas' own type of text, which makes plain text of a ``Word``.
     """
     texts = [name for name, kind in table.dtypes.items() if isinstance(kind, pd.StringDtype)]
     if texts:
@@ -171,13 +171,21 @@ def markdown(table: pd.DataFrame, vocabulary: Vocabulary, language: Language, co
                 vocabulary.word(name, language),
                 *(_cell(each, vocabulary.number_format(name), vocabulary, language) for each in column),
             ],
-            all(isinstance(each, tuple | numbers.Real) for each in column),
+            any(map(_is_number, column)) and all(_is_number(each) or isinstance(each, Word) for each in column),
         )
         for name, column in table.astype(object).items()
     ]
     if columns is None:
         return _lines(written, [column.longest for column in written])
     return "\n\n".join(_lines(part, _widths(part, columns)) for part in _parts(written, columns))
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, tuple | numbers.Real)
+
+
+_NARROWEST_TEXT = 16
+"""Columns of a terminal that the texts of a table have, if they need them."""
 
 
 @dataclass(frozen=True)
@@ -194,9 +202,11 @@ class _Column:
 
     @property
     def least(self) -> int:
-        """Columns of a terminal below which a word, or a number, would be broken."""
+        """Columns of a terminal below which words and numbers would be broken, and texts tedious to read."""
         heading, *cells = self.cells
-        return max(map(len, chain(heading.split(), cells if self.numeric else " ".join(cells).split(" "))))
+        whole = max(map(len, cells), default=0)
+        words = max(map(len, chain(heading.split(" "), " ".join(cells).split(" "))))
+        return max(words, whole if self.numeric else min(whole, _NARROWEST_TEXT))
 
 
 def _cell(cell: Any, spec: str, vocabulary: Vocabulary, language: Language) -> str:
@@ -220,15 +230,17 @@ def _cell(cell: Any, spec: str, vocabulary: Vocabulary, language: Language) -> s
 
 
 def _parts(written: list[_Column], columns: int) -> Iterator[list[_Column]]:
-    """Divide the columns of a table into tables that find place, the first column in each."""
-    first, *rest = written
-    part = [first]
-    for column in rest:
-        if len(part) > 1 and _room([*part, column], columns) < sum(each.least for each in (*part, column)):
-            yield part
-            part = [first]
+    """Divide the columns of a table into tables that find place, those in each that tell its rows apart."""
+    rows = list(zip(*(column.cells for column in written), strict=True))
+    n_names = next((n for n in range(1, len(written)) if len({row[:n] for row in rows}) == len(rows)), 1)
+    names, part = written[:n_names], []
+    for column in written[n_names:]:
+        tried = [*names, *part, column]
+        if part and _room(tried, columns) < sum(each.least for each in tried):
+            yield names + part
+            part = []
         part.append(column)
-    yield part
+    yield names + part
 
 
 def _room(part: list[_Column], columns: int) -> int:

@@ -250,20 +250,41 @@ def test_numbers_stand_to_the_right():
         "| a       |     7 | 0.5  |",  # not all of them numbers
         "| bcd     | 1,234 | none |",
     ]
+    said = pd.DataFrame({"setting": ["a", "b"], "loss": [0.5, Word("diverged")]}, dtype=object)
+    assert written(said, "en")[2:] == ["| a       |      0.5 |", "| b       | diverged |"]
 
 
 def test_a_table_is_fitted_to_the_terminal():
     """Broken between words, never within a number."""
-    table = pd.DataFrame({"setting": ["a longer name of it", "b"], "loss": [(1.234, 0.05), (2.0, 0.1)]}, dtype=object)
-    assert written(table, "en", 30) == [
-        "| setting     |         loss |",
-        "| ----------- | -----------: |",
-        "| a longer    | 1.234 ± 0.05 |",
-        "| name of it  |              |",
-        "| b           |      2 ± 0.1 |",
+    name = "a longer name, and then some"
+    table = pd.DataFrame({"setting": [name, "b"], "loss": [(1.234, 0.05), (2.0, 0.1)]}, dtype=object)
+    assert written(table, "en", 37) == [
+        "| setting            |         loss |",
+        "| ------------------ | -----------: |",
+        "| a longer name, and | 1.234 ± 0.05 |",
+        "| then some          |              |",
+        "| b                  |      2 ± 0.1 |",
     ]
     assert written(table, "en", 100) == written(table, "en")
-    assert max(map(len, written(table, "en", 10))) == len("| setting | 1.234 ± 0.05 |")  # no narrower than its words
+    assert max(map(len, written(table, "en", 10))) == len(f"| {name[:16]} | 1.234 ± 0.05 |")
+
+
+def test_what_tells_the_rows_apart_stands_in_every_part():
+    table = pd.DataFrame(
+        {"setting": ["a", "a", "b"], "epoch": [1, 2, 1], "train_loss": [3, 4, 5], "test_loss": [6, 7, 8]}, dtype=object
+    )
+    lines = written(table, "en", 32)
+    parts = [index for index, line in enumerate(lines) if line.startswith("| setting")]
+    assert len(parts) == 2
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:4] in ("| a ", "| b ")]
+    assert cells == [
+        ["a", "1", "3"], ["a", "2", "4"], ["b", "1", "5"], ["a", "1", "6"], ["a", "2", "7"], ["b", "1", "8"],
+    ]
+
+
+def test_a_table_whose_rows_are_alike_is_divided_too():
+    table = pd.DataFrame({"setting": ["a", "a"], "train_loss": [0.5, 0.5], "test_loss": [1, 1]}, dtype=object)
+    assert sum("| a " in line for line in written(table, "en", 24)) == 4
 
 
 def test_columns_without_a_place_stand_below():
