@@ -202,12 +202,12 @@ ABSENT = "Not installed where the grader runs: google."
 
 def test_an_absent_package_is_named_where_it_was_called(grade, reference):
     source = reference.replace("import torch\n", "import torch\nfrom google import colab\n")
-    source = source.replace("nn.Tanh", "nn.ReLU")
+    source = source.replace("nn.Tanh", "nn.ReLU").replace("return _norm(parameter", "return 2 * _norm(parameter")
     source = source.replace("return loss, float(accuracy)", "return loss, float(colab.score(y))")
     source = source.replace("return tuple(((X - mean)", "return tuple((colab.scale(X - mean)")
     result = grade(source)
     messages = {outcome.number: outcome.message for outcome in result.outcomes if outcome.score < outcome.points}
-    assert set(messages) == {"3.2", "6.1", "6.2", "8.2"}, result.report()
+    assert set(messages) == {"3.2", "6.1", "6.2", "8.2", "9.1", "9.2"}, result.report()
     assert {number for number, message in messages.items() if ABSENT in message} == {"6.1", "6.2", "8.2"}
     assert "Mock" not in result.report()
 

@@ -288,6 +288,7 @@ TWO_AT_ONCE = {
         "5.4", "activation_missing_convolutions activation_last",
         [(CONVOLUTION, CONVOLUTION.replace("activation, ", "")), (CNN_RETURN, cnn("d.insert(-1, activation)"))],
     ),
+    "neither centred nor scaled": ("6.1", "not_normalised", [(NORMALIZE, "return train, valid, test")]),
     "one mean and variance": (
         "6.1", "global_statistics variance", [(PIXELS, "train[0].mean(), train[0].var()")]
     ),
