@@ -123,7 +123,8 @@ def run_once() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.chdir(folder)
         _session(request, "none", send, _NEIGHBOURS.read_bytes)
-        os._exit(0)
+        os.chdir(Path(folder).parent)
+    os._exit(0)
 
 
 def _prctl(option: int, value: int) -> None:
@@ -251,9 +252,7 @@ def _remove_files(user: int) -> None:
                     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def _become_child(
-    folder: str, to_answer: int, to_print: int, given: int, needed: list[str], megabytes: int
-) -> str:
+def _become_child(folder: str, to_answer: int, to_print: int, given: int, needed: list[str], megabytes: int) -> str:
     """Give up what the submission must not have; say how it is kept from other processes."""
     import resource
 
