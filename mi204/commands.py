@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import importlib.util
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import field, make_dataclass, replace
@@ -161,13 +162,26 @@ def print_end(lab: str, measured: Measured, figures: Sequence[Path], language: L
     counts = {"n": len(every) - len(missing), "total": len(every)}
     line = fill(word("answered", language), counts, language)
     if missing:
-        size = "" if measured.config.preset == "course" else f" --preset {measured.config.preset}"
-        command = f"python -m labs.{lab}{size} --questions {' '.join(missing)}"
+        command = f"python -m labs.{lab} {_options(lab, measured.config)}--questions {' '.join(missing)}"
         line += f" {fill(word('others_by', language), {'command': command}, language)}"
     print(line)
     if figures:
         first = next((path for path in figures if path.stem == questions.result_figure(lab)), figures[0])
         print(fill(word("open_first", language), {"file": str(first)}, language))
+
+
+def _options(lab: str, config: Any) -> str:
+    """Write the options that give these settings, but for the questions: what adds to the same record."""
+    default = _part(lab, "config").PRESETS[config.preset]
+    usual = type(config)()
+    shown = {
+        name: getattr(config, name) for name in ("preset", "data", "language")
+        if getattr(config, name) != getattr(usual, name)
+    }
+    return "".join(
+        f"--{name.replace('_', '-')} {shlex.join(map(str, value if isinstance(value, tuple) else (value,)))} "
+        for name, value in (shown | results.changed(config, default)).items()
+    )
 
 
 def labs() -> list[str]:

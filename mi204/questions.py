@@ -160,7 +160,8 @@ def markdown(table: pd.DataFrame, vocabulary: Vocabulary, language: Language, co
     """Write a table in Markdown that reads well in a terminal too, numbers to the right.
 
     Fitted to so many ``columns``, cells take several lines, and columns that find no place stand below, after those
-    again that tell the rows apart. Raises ValueError for a column of pandas' own type of text, which makes plain text of a ``Word``.
+    again that tell the rows apart. Raises ValueError for a column of pandas' own type of text, which makes plain text
+    of a ``Word``.
     """
     texts = [name for name, kind in table.dtypes.items() if isinstance(kind, pd.StringDtype)]
     if texts:

@@ -287,8 +287,11 @@ def record_name(measured: Measured, default: Any) -> str:
     parts = [measured.config.preset, backend]
     if measured.source == "sample":
         parts.append("sample")
-    changed = _changed(measured.config, default)
-    text = ",".join(f"{name}={value}" for name, value in changed.items())
+    written = {
+        name: "+".join(map(str, value)) if isinstance(value, tuple) else value
+        for name, value in changed(measured.config, default).items()
+    }
+    text = ",".join(f"{name}={value}" for name, value in written.items())
     plain = re.sub(r"[^\w=.,+-]+", "_", text)
     parts += [plain if plain and len(plain) <= 60 and plain == text else digest(text)] if text else []
     return "-".join(parts)
@@ -298,15 +301,15 @@ SHOWN_ONLY = ("questions", "language", "data", "recipe")
 """Fields of a lab's settings that change what is shown, not what is measured; the recipe is compared by its parts."""
 
 
-def _changed(config: Any, default: Any) -> dict[str, Any]:
+def changed(config: Any, default: Any) -> dict[str, Any]:
     """Give the settings that differ from the default, those of the recipe among them."""
-    changed = {}
+    found = {}
     for part, usual in ((config.recipe, default.recipe), (config, default)):
         for each in fields(part):
             value = getattr(part, each.name)
             if each.name not in SHOWN_ONLY and value != getattr(usual, each.name):
-                changed[each.name] = "+".join(map(str, value)) if isinstance(value, tuple) else value
-    return changed
+                found[each.name] = value
+    return found
 
 
 def _moved_aside(folder: Path) -> Path:

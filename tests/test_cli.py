@@ -86,6 +86,15 @@ def test_settings_of_a_preset_can_be_changed():
         commands.parse("mnist_losses", ["--preset=tiny"])
 
 
+def test_the_command_for_the_other_questions_has_the_same_settings():
+    given = ["--preset", "full", "--language", "fr", "--recordings", "/tmp/my voices", "--n-seeds", "2"]
+    written = commands._options("audio_mnist", commands.parse("audio_mnist", given))
+    assert written == "--preset full --language fr --n-seeds 2 --recordings '/tmp/my voices' "
+    assert commands._options("cifar_cnn", commands.parse("cifar_cnn", [])) == ""
+    given = ["--filters", "8", "16", "--learning-rate", "0.5", "--questions", "4.2"]
+    assert commands._options("cifar_cnn", commands.parse("cifar_cnn", given)) == "--filters 8 16 --learning-rate 0.5 "
+
+
 # --- what was made ---
 
 
@@ -233,7 +242,8 @@ def test_in_a_session_of_commands_nothing_is_lost(folder, monkeypatch, capsys):
     third, out = made(folder), capsys.readouterr().out
     assert third > second
     assert "Answered too" not in out
-    assert "Answered: 1 of 5 questions. The others: python -m labs.mnist_losses --preset quick --questions 1.2" in out
+    assert "Answered: 1 of 5 questions. The others: python -m labs.mnist_losses --preset quick --data sample " in out
+    assert "--n-train 60 --n-test 40 --batch-size 20 --questions 1.2 1.3 1.4 1.5\n" in out
 
     run(monkeypatch, *TINY, "--language", "fr")
     fourth, out = made(folder), capsys.readouterr().out
