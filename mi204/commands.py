@@ -234,7 +234,7 @@ def grade(file: Path, output: Path | None, language: Language) -> None:
 
     packages.require("torch")
     outcome = grader.grade(file, language)
-    print(outcome.report())
+    print(outcome.report(terminal.width()))
     if output:
         __main__.write(outcome, output)
 

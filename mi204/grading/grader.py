@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mi204 import terminal
 from mi204.errors import DataError
 from mi204.grading import _cases
 from mi204.grading._run import Answers, Harness, Limits
@@ -109,17 +110,22 @@ class Grade:
         printed = sentence("printed", self.language, text=self.printed) if self.printed else ""
         return [remark for remark in (self.notice, printed) if remark]
 
-    def report(self) -> str:
-        """Write the checks as a table, each that failed with its message, and the score."""
+    def report(self, columns: int | None = None) -> str:
+        """Write the checks as a table, each that failed with its message, and the score; fitted to ``columns``."""
+
+        def fitted(text: str, indent: int = 0) -> list[str]:
+            return (terminal.lines(text, columns - indent) or [""]) if columns else [text]
+
         lines = []
         for outcome in self.outcomes:
             points = fill("{score:g}/{points:g}", vars(outcome), self.language)
-            lines.append(f"{outcome.number:>5}  {points:>7}  {outcome.title}")
-            if outcome.score < outcome.points and not (self.notice and self.notice in outcome.message):
-                lines += [" " * 16 + line for line in outcome.message.splitlines()]
+            failed = outcome.score < outcome.points and not (self.notice and self.notice in outcome.message)
+            texts = [outcome.title, *(outcome.message.splitlines() if failed else [])]
+            beside = [line for text in texts for line in fitted(text, 16)]
+            lines += [f"{f'{outcome.number:>5}  {points:>7}':16}{beside[0]}", *(" " * 16 + line for line in beside[1:])]
         score = sentence("score", self.language, score=self.score, total=self.total)
         exposed = [sentence("exposed", self.language)] if self.isolation == "none" else []
-        return "\n".join([*lines, "", *self._remarks(), *exposed, score])
+        return "\n".join([*lines, "", *(line for text in (*self._remarks(), *exposed) for line in fitted(text)), score])
 
 
 @cache

@@ -165,6 +165,14 @@ def test_a_report_in_french(grade, reference):
     assert "Note : 34 / 35" in report
 
 
+def test_a_report_fits_the_terminal(grade, reference):
+    result = grade(reference.replace(", self.n_classes).float()", ").float()"))
+    lines = result.report(60).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert " ".join(" ".join(lines).split()) == " ".join(result.report().split())
+    assert {line[:16] for line in lines if not line[:8].strip() and line} == {" " * 16}  # below one another
+
+
 @pytest.fixture(scope="module")
 def unzipped(tmp_path_factory):
     folder = tmp_path_factory.mktemp("autograder")
