@@ -120,9 +120,15 @@ def ended_by_ctrl_c(language: Language) -> Iterator[None]:
 
 @contextmanager
 def _ctrl_c(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Handle Ctrl-C by ``handler``; afterwards as before, unless it is ignored by then."""
-    before = signal.signal(signal.SIGINT, handler)
+    """Handle Ctrl-C by ``handler``; afterwards as before, unless it is ignored by then.
+
+    Where it is ignored already, as in a job in the background, it stays so.
+    """
     _stop.pressed = False
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:

@@ -273,7 +273,16 @@ def test_in_a_session_of_commands_nothing_is_lost(folder, monkeypatch, capsys):
     assert "--questions 1.2 1.3 1.4 1.5" in out
 
 
+@pytest.fixture
+def _ctrl_c():
+    """Ctrl-C as Python has it, also where these tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.backend
+@pytest.mark.usefixtures("_ctrl_c")
 def test_ctrl_c_saves_and_the_same_command_goes_on(folder, monkeypatch, capsys):
     """The real signal, in the middle of an epoch."""
     arguments = [*TINY, "--epochs", "5", "--questions", "1.1"]

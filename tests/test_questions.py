@@ -269,6 +269,12 @@ def test_a_table_is_fitted_to_the_terminal():
     assert max(map(len, written(table, "en", 10))) == len(f"| {name[:16]} | 1.234 ± 0.05 |")
 
 
+def test_the_widest_columns_give_way():
+    texts = {"setting": ["quite a long name, this one"], "value": ["the other one is yet longer, and so much, is it?"]}
+    lines = written(pd.DataFrame(texts, dtype=object), "en", 66)
+    assert lines[0].index("| value") == len("| quite a long name, this one ")
+
+
 def test_what_tells_the_rows_apart_stands_in_every_part():
     table = pd.DataFrame(
         {"setting": ["a", "a", "b"], "epoch": [1, 2, 1], "train_loss": [3, 4, 5], "test_loss": [6, 7, 8]}, dtype=object

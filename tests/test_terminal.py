@@ -16,11 +16,16 @@ def fail():
     raise DataError("Expected data, received none.", "Données attendues.")
 
 
+USUAL = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""Ctrl-C as Python has it, also where these tests run in the background."""
+
+
 def child(code, *, output=subprocess.PIPE, **environment):
     """Run a command that ends as ``guarded`` says, with its own environment."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | environment
     return subprocess.run(
         [sys.executable, "-c", f"from mi204 import terminal\n{code}"], stdout=output, stderr=subprocess.PIPE,
-        env=os.environ | environment, timeout=60,
+        env=environment, timeout=60,
     )
 
 
@@ -108,7 +113,7 @@ def test_other_errors_keep_their_traceback():
 
 @pytest.fixture
 def _handler():
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
@@ -147,8 +152,7 @@ def test_ctrl_c_says_what_its_notes_say(capsys):
 
 
 def test_ctrl_c_that_a_library_swallows_is_not_lost():
-    code = """
-import signal
+    code = USUAL + """
 def action():
     try:
         signal.raise_signal(signal.SIGINT)
@@ -163,8 +167,7 @@ terminal.guarded(action)
 
 def test_ctrl_c_ends_an_import_at_once():
     """Nothing that stands around it sees an exception; what was printed is not lost."""
-    code = """
-import os, signal
+    code = USUAL + """
 def action():
     print('before')
     try:
@@ -180,10 +183,25 @@ terminal.guarded(action, 'fr')
     assert ended.stderr.decode().replace("\r", "") == said
 
 
+@pytest.mark.usefixtures("_handler")
 def test_ctrl_c_is_python_s_again_afterwards():
-    before = signal.getsignal(signal.SIGINT)
     terminal.guarded(lambda: None)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("_handler")
+def test_ctrl_c_that_is_ignored_stays_so():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    terminal.guarded(lambda: signal.raise_signal(signal.SIGINT))
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+@pytest.mark.usefixtures("_handler")
+def test_ctrl_c_stops_one_command_only():
+    with pytest.raises(SystemExit):
+        terminal.guarded(lambda: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    terminal.guarded(terminal.raise_if_stopped)
 
 
 WORKS_ON = """
