@@ -213,6 +213,10 @@ def test_ctrl_c_before_anything_is_trained_promises_nothing(folder, monkeypatch,
     def interrupt():
         raise KeyboardInterrupt
 
+    earlier = folder / "mnist_losses" / "runs" / "another"
+    earlier.mkdir(parents=True)
+    (earlier / "run.json").write_text("{}")
+    os.utime(earlier / "run.json", (1e9, 1e9))
     monkeypatch.setattr(backend, "prepare", interrupt)
     with pytest.raises(SystemExit) as stop:
         run(monkeypatch, *TINY, "--language", "fr")
