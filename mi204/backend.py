@@ -4,14 +4,18 @@ Nothing is imported before it is needed, so that a missing backend can be named 
 """
 
 import atexit
+import ctypes
+import gc
 import importlib
 import itertools
 import json
 import logging
+import math
 import os
 import platform
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
@@ -81,6 +85,7 @@ def prepare() -> None:
     packages.require(name, ", ".join(f"KERAS_BACKEND={other}" for other in BACKENDS if other != name))
     os.environ["KERAS_BACKEND"] = name  # without the spaces that Keras would not forgive
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # notices of tensorflow
+    _share_the_machine(name)
     # Keras seeds tensorflow too, and so imports it sooner or later, on every backend.
     chatty = ("tensorflow",) if packages.installed("tensorflow") else ()
     try:
@@ -97,6 +102,51 @@ def prepare() -> None:
         ) from error
     if name == "jax":
         _prepare_jax()
+
+
+# Parameters of mallopt, from glibc's malloc.h.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
+
+
+def _share_the_machine(name: str) -> None:
+    """Have torch leave the cores to others while its threads wait, and jax and torch keep the memory that they free.
+
+    To be called before they are imported. What the user has set wins: ``OMP_WAIT_POLICY`` or ``GOMP_SPINCOUNT``, any
+    ``MALLOC_…`` or a ``glibc.malloc`` in ``GLIBC_TUNABLES``. No number depends on it.
+    """
+    if name == "torch" and "OMP_WAIT_POLICY" not in os.environ:
+        # Threads of GNU's OpenMP, which torch's wheels for Linux bring, turn in circles for milliseconds before they
+        # sleep, on the core that the one they wait for may need.
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    chosen = any(variable.startswith("MALLOC_") for variable in os.environ)
+    if name == "tensorflow" or chosen or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
+        return  # tensorflow keeps its buffers itself
+    mallopt = _c_function("mallopt")
+    if mallopt:
+        # glibc hands each large buffer back to the kernel, which clears it page by page when the next step needs it.
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        # Older ones refuse a threshold of more than 32 MB.
+        if not mallopt(_MMAP_THRESHOLD, 2**30):
+            mallopt(_MMAP_MAX, 0)
+        mallopt(_ARENA_MAX, 1)  # the arenas of threads hold no buffer of more than 64 MB
+
+
+def _c_function(name: str) -> Callable | None:
+    """Find a function of Linux' C library; where it has none of this name, as musl, and on other systems, None."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        return getattr(ctypes.CDLL(None), name, None)
+    except OSError:  # a Python that can load no library
+        return None
+
+
+def give_back_memory() -> None:
+    """Free what nobody holds any more, networks above all, whose parts hold each other, and tell the kernel."""
+    gc.collect()
+    trim = _c_function("malloc_trim")
+    if trim:
+        trim(0)
 
 
 def _prepare_jax() -> None:
@@ -254,6 +304,8 @@ def _slopes(function: Callable, arrays: Sequence) -> list[np.ndarray]:
 def cut(chunks: Iterator[tuple[np.ndarray, np.ndarray]], batch_size: int) -> Any:
     """Cut pairs of arrays ``(n, …)`` into batches, the last of each pair maybe smaller, as ``Model.fit`` reads them.
 
+    They can be read once.
+
     tensorflow pays for each item that a Python generator yields: it gets many batches at once and cuts them itself.
     """
     import keras
@@ -272,9 +324,10 @@ def cut(chunks: Iterator[tuple[np.ndarray, np.ndarray]], batch_size: int) -> Any
 
     first = next(chunks)
     signature = tuple(tensorflow.TensorSpec((None, *array.shape[1:]), array.dtype) for array in first)
-    pairs = tensorflow.data.Dataset.from_generator(
-        lambda: itertools.chain([first], chunks), output_signature=signature
-    )
+    # tensorflow keeps what it is given here for the life of the process: not the arrays, but where they are fetched,
+    # once, and then are no longer.
+    source = [itertools.chain([first], chunks)]
+    pairs = tensorflow.data.Dataset.from_generator(source.pop, output_signature=signature)
     return pairs.prefetch(1).flat_map(batches).prefetch(tensorflow.data.AUTOTUNE)
 
 
@@ -290,6 +343,46 @@ def seed_dropout(seed: int) -> None:
         import torch
 
         torch.manual_seed(seed)
+
+
+SMALL_STEP = 100_000_000
+"""Multiplications of a forward pass over a batch below which a second thread gains less than it may cost."""
+
+
+@contextmanager
+def threads_for(model: Any, batch_size: int) -> Iterator[None]:
+    """Compute a small network on one thread while this lasts, on torch; ``OMP_NUM_THREADS`` wins where it is set.
+
+    torch's threads wait for each other at every operation: where another program holds a core, all wait for the thread
+    that shares it. Those of tensorflow and jax take what is left to do from each other. The number of threads may
+    change the last digits of sums, so it depends on the network and the batch alone, never on what else runs.
+    """
+    import keras
+
+    if (
+        keras.backend.backend() != "torch"
+        or "OMP_NUM_THREADS" in os.environ
+        or batch_size * _multiplications(model) >= SMALL_STEP
+    ):
+        yield
+        return
+    import torch
+
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
+
+
+def _multiplications(model: Any) -> float:
+    """Count those of a forward pass over one example, in dense layers and convolutions; infinite where it varies."""
+    return sum(
+        math.prod(layer.kernel.shape) * math.prod(side or math.inf for side in layer.output.shape[1:-1])
+        for layer in model.layers
+        if hasattr(layer, "kernel")
+    )
 
 
 def environment() -> dict[str, str]:

@@ -145,6 +145,7 @@ def train_all(
                 bar.update(training.read_history(folder / key).epochs)
                 trained = train(each.recipe, folder / key, bar.update)
                 _remember(trained, folder / key, key in keep)
+                backend.give_back_memory()
             runs.append(Run(study=each.study, setting=each.setting, seed=each.recipe.seed, key=key, **vars(trained)))
             epochs += each.recipe.epochs
             bar.update(epochs - bar.n)

@@ -180,17 +180,18 @@ def fit(
             x, y, BATCHES_AT_ONCE * batch_size, seed=seed, epoch=done.epochs, shuffle=shuffle, augmentation=augmentation
         )
         try:
-            model.fit(
-                backend.cut(chunks, batch_size),
-                steps_per_epoch=steps_per_epoch(len(x), batch_size),
-                initial_epoch=done.epochs,
-                epochs=epochs,
-                shuffle=False,  # the generator does it
-                validation_data=validation,
-                validation_batch_size=250,
-                callbacks=[recorder.clock, *callbacks, recorder],
-                verbose=verbose,
-            )
+            with backend.threads_for(model, batch_size):
+                model.fit(
+                    backend.cut(chunks, batch_size),
+                    steps_per_epoch=steps_per_epoch(len(x), batch_size),
+                    initial_epoch=done.epochs,
+                    epochs=epochs,
+                    shuffle=False,  # the generator does it
+                    validation_data=validation,
+                    validation_batch_size=250,
+                    callbacks=[recorder.clock, *callbacks, recorder],
+                    verbose=verbose,
+                )
         except KeyboardInterrupt:
             recorder.save_last_whole_epoch()
             raise Interrupted(recorder.history.epochs, epochs) from None
@@ -427,4 +428,5 @@ def _check_parts(path: Path) -> None:
 
 def predict(model: keras.Model, x: np.ndarray) -> Any:
     """Give the model's outputs for ``x`` ``(n, …)`` as a numpy array, or a dict of them, without dropout."""
-    return model.predict(x, batch_size=250, verbose=0)
+    with backend.threads_for(model, 250):
+        return model.predict(x, batch_size=250, verbose=0)
