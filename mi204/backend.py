@@ -105,7 +105,7 @@ def prepare() -> None:
 
 
 # Parameters of mallopt, from glibc's malloc.h.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 
 
 def _share_the_machine(name: str) -> None:
@@ -124,11 +124,10 @@ def _share_the_machine(name: str) -> None:
     mallopt = _c_function("mallopt")
     if mallopt:
         # glibc hands each large buffer back to the kernel, which clears it page by page when the next step needs it.
+        # What is larger than 64 MB, such as a training set, still goes back at once.
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
-        # Older ones refuse a threshold of more than 32 MB.
-        if not mallopt(_MMAP_THRESHOLD, 2**30):
-            mallopt(_MMAP_MAX, 0)
-        mallopt(_ARENA_MAX, 1)  # the arenas of threads hold no buffer of more than 64 MB
+        mallopt(_MMAP_THRESHOLD, 2**26) or mallopt(_MMAP_THRESHOLD, 2**25)  # older ones refuse more than 32 MB
+        mallopt(_ARENA_MAX, 1)  # the arenas of single threads give back more
 
 
 def _c_function(name: str) -> Callable | None:
@@ -329,6 +328,18 @@ def cut(chunks: Iterator[tuple[np.ndarray, np.ndarray]], batch_size: int) -> Any
     source = [itertools.chain([first], chunks)]
     pairs = tensorflow.data.Dataset.from_generator(source.pop, output_signature=signature)
     return pairs.prefetch(1).flat_map(batches).prefetch(tensorflow.data.AUTOTUNE)
+
+
+def let_go_of_graphs(optimizer: Any) -> None:
+    """Have tensorflow free, with a network, the graphs of its training steps, which it otherwise keeps for ever.
+
+    Keras sums gradients over the devices by an operation with a gradient of its own, and tensorflow never forgets such
+    an operation nor the graph around it. On a single device that sum is the gradients themselves.
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
 
 
 def seed_dropout(seed: int) -> None:

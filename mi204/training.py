@@ -166,6 +166,7 @@ def fit(
             epochs=epochs,
         )
     model.optimizer.build(model.trainable_variables)
+    backend.let_go_of_graphs(model.optimizer)
     recorder = _Recorder(folder, _history_to_go_on_from(folder), epochs, seed, patience, keep_epochs)
     done = recorder.history
     if done.finished and final_file(folder).exists():

@@ -364,3 +364,169 @@ def test_a_device_that_jax_does_not_find_is_one_message():
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert ended.stderr.startswith("Erreur : JAX_PLATFORMS doit nommer un appareil que jax trouve ici, 'cuda' reçu")
+
+
+# --- a machine that others use too ---
+
+
+@pytest.fixture
+def no_c_library(monkeypatch):
+    """Leave the memory of the process that runs the tests as it is."""
+    monkeypatch.setattr(backend, "_c_function", lambda name: None)
+    for variable in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(variable, "")  # so that what is set is undone
+        monkeypatch.delenv(variable)
+
+
+def test_the_machine_is_shared_before_anything_is_imported(monkeypatch):
+    done = []
+    monkeypatch.setattr(backend, "_share_the_machine", done.append)
+    monkeypatch.setattr(backend, "_prepare_jax", lambda: None)
+    monkeypatch.setattr(backend.importlib, "import_module", lambda name: done.append(f"import {name}"))
+    monkeypatch.setenv("KERAS_BACKEND", BACKEND)
+    backend.prepare()
+    assert done[:2] == [BACKEND, f"import {BACKEND}"]
+
+
+def test_threads_of_torch_sleep_soon_while_they_wait(no_c_library, monkeypatch):
+    for name in ("tensorflow", "jax"):
+        backend._share_the_machine(name)
+        assert "GOMP_SPINCOUNT" not in os.environ
+    backend._share_the_machine("torch")
+    assert os.environ["GOMP_SPINCOUNT"] == "1000"
+
+
+@pytest.mark.parametrize(("variable", "value"), [("GOMP_SPINCOUNT", "5"), ("OMP_WAIT_POLICY", "active")])
+def test_a_users_way_of_waiting_wins(no_c_library, monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    backend._share_the_machine("torch")
+    assert os.environ[variable] == value
+    assert os.environ.get("GOMP_SPINCOUNT") in (None, "5")
+
+
+MEMORY = """
+import resource, sys
+import numpy as np
+from mi204 import backend
+
+def held():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 1e6
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+backend._share_the_machine(sys.argv[1])
+
+def step():
+    # 120 MB that nobody keeps.
+    del [np.ones(5_000_000) for _ in range(3)][:]
+
+step()
+before = faults()
+for _ in range(5):
+    step()
+given_back = faults() - before > 1000
+parts = [np.ones(5_000_000) for _ in range(5)]
+parts.append(parts)
+del parts  # which holds itself
+backend.give_back_memory()
+print(given_back, held() < 100)
+"""
+
+
+@pytest.mark.skipif(
+    not (sys.platform == "linux" and hasattr(os, "confstr") and "CS_GNU_LIBC_VERSION" in os.confstr_names),
+    reason="only glibc can be told to keep what is freed",
+)
+@pytest.mark.parametrize(
+    ("name", "variables", "given_back"),
+    [
+        ("torch", {}, False),
+        ("jax", {}, False),
+        ("tensorflow", {}, True),
+        ("jax", {"MALLOC_TRIM_THRESHOLD_": "131072"}, True),
+        ("jax", {"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=131072"}, True),
+    ],
+)
+def test_freed_memory_is_kept_until_it_is_given_back_unless_the_user_says_otherwise(name, variables, given_back):
+    ours = ("MALLOC_", "GLIBC_TUNABLES")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+    finished = subprocess.run(
+        [sys.executable, "-c", MEMORY, name], capture_output=True, text=True, check=True,
+        env={**environment, "PYTHONPATH": str(ROOT), **variables},
+    )
+    assert finished.stdout.split() == [str(given_back), "True"]
+
+
+def test_other_c_libraries_and_systems_are_left_alone(monkeypatch):
+    class Musl:
+        def __init__(self, name):
+            pass
+
+    def nothing(name):
+        raise OSError("Dynamic loading not supported")
+
+    for library in (Musl, nothing):
+        monkeypatch.setattr(backend.ctypes, "CDLL", library)
+        assert backend._c_function("mallopt") is None
+        backend._share_the_machine("jax")
+        backend.give_back_memory()
+    monkeypatch.undo()
+    for system in ("win32", "darwin"):
+        monkeypatch.setattr(sys, "platform", system)
+        assert backend._c_function("malloc") is None
+
+
+def test_an_older_glibc_gets_the_highest_threshold_that_it_accepts(monkeypatch):
+    for most in (2**40, 2**25):
+        thresholds = []
+
+        def mallopt(parameter, value, most=most, thresholds=thresholds):
+            if parameter == -3 and value <= most:
+                thresholds.append(value)
+            return int(value <= most)
+
+        monkeypatch.setattr(backend, "_c_function", lambda name, mallopt=mallopt: mallopt)
+        for variable in [name for name in os.environ if name.startswith(("MALLOC_", "GLIBC_TUNABLES"))]:
+            monkeypatch.delenv(variable)
+        backend._share_the_machine("jax")
+        assert thresholds == [min(most, 2**26)]
+
+
+def convolutional(side):
+    layers = keras.layers
+    return keras.Sequential(
+        [keras.Input((side, side, 3)), layers.Conv2D(8, 5, strides=2), layers.MaxPooling2D(2), layers.Flatten(),
+         layers.Dense(10), layers.Dense(4)]
+    )
+
+
+@pytest.mark.backend
+def test_multiplications_are_those_of_every_weight_at_every_place():
+    # 20 -> 8 places each way, pooled to 4.
+    assert backend._multiplications(convolutional(20)) == 8 * 8 * (5 * 5 * 3 * 8) + 4 * 4 * 8 * 10 + 10 * 4
+    anywhere = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(8, 5)])
+    assert backend._multiplications(anywhere) == float("inf")
+
+
+@pytest.mark.backend
+@pytest.mark.skipif(BACKEND != "torch", reason="the threads of torch")
+@pytest.mark.parametrize(
+    ("batch_size", "variables", "expected"), [(2400, {}, 1), (2600, {}, 2), (2400, {"OMP_NUM_THREADS": "2"}, 2)]
+)
+def test_a_small_network_has_one_thread_unless_the_user_says_otherwise(monkeypatch, batch_size, variables, expected):
+    import torch
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "")  # so that what is set is undone
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    model, usual = convolutional(20), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = []
+        with pytest.raises(ZeroDivisionError), backend.threads_for(model, batch_size):
+            found.append(1 / (torch.get_num_threads() - expected))
+        assert (found, torch.get_num_threads()) == ([], 2)
+    finally:
+        torch.set_num_threads(usual)

@@ -1,7 +1,9 @@
 """Runs of a study: known by all that they depend on, made once, their models kept while something needs them."""
 
+import gc
 import importlib
 import sys
+import weakref
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -222,3 +224,26 @@ def test_a_damaged_record_is_trained_again(laboratory):
     (folder / done.key / "run.json").write_text("{")
     assert run([Planned("a", "x", Recipe())]) == [done]
     assert trained == [0, 0]
+
+
+def test_what_a_training_leaves_behind_is_gone_before_the_next(tmp_path):
+    class Network:
+        """Its parts hold each other."""
+
+        def __init__(self):
+            self.itself = self
+
+    left = []
+
+    def train(recipe, folder, on_epoch):
+        assert all(network() is None for network in left)
+        left.append(weakref.ref(Network()))
+        folder.mkdir()
+        return Trained(parameters=1, history={}, epoch_seconds=[])
+
+    gc.disable()
+    try:
+        studies.train_all([Planned("a", str(i), Recipe(seed=i)) for i in range(3)], train, "origin", tmp_path)
+    finally:
+        gc.enable()
+    assert len(left) == 3

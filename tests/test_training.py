@@ -1,8 +1,11 @@
+import gc
 import itertools
 import os
 import shutil
 import subprocess
 import sys
+import weakref
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -240,6 +243,77 @@ def test_a_stop_between_the_last_epoch_and_the_final_model_loses_nothing(quadran
     train(whole, quadrants, tmp_path / "whole")
     for found, weight in zip(model.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(found, weight)
+
+
+# --- what is left, and what runs meanwhile ---
+
+
+def test_after_a_training_nothing_holds_its_data(quadrants, tmp_path):
+    """While the network lives; and once nobody holds it, nothing holds the network."""
+    copies = [np.array(array) for array in quadrants]
+    train_set, validation = tuple(array[:200] + 0 for array in copies), tuple(array[200:] + 0 for array in copies)
+    held = [weakref.ref(array) for array in (*train_set, *validation)]
+    model = build()
+    optimizer = training.build_optimizer("momentum", 0.01)
+    model.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["acc"])
+    training.fit(
+        model, train_set, validation, batch_size=20, epochs=2, seed=0, folder=tmp_path,
+        augmentation=lambda x, y, rng: (x, y), callbacks=[training.TrainingSetMeasures(*train_set)],
+    )
+    del train_set, validation
+    gc.collect()
+    assert [array() is None for array in held] == [True] * 4
+    network = [weakref.ref(model), weakref.ref(optimizer)]
+    del model, optimizer
+    gc.collect()
+    assert [part() is None for part in network] == [True] * 2
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the graphs of tensorflow")
+def test_the_graphs_of_a_training_go_with_its_network(quadrants, tmp_path):
+    import tensorflow
+
+    graphs = []
+
+    def loss(y_true, y_pred):
+        graphs.append(weakref.ref(tensorflow.compat.v1.get_default_graph()))
+        return keras.losses.categorical_crossentropy(y_true, y_pred)
+
+    model, (x, y) = build(), quadrants
+    model.compile(optimizer=training.build_optimizer("adam", 0.01), loss=loss, metrics=["acc"])
+    training.fit(model, (x, y), (x, y), batch_size=20, epochs=1, seed=0, folder=tmp_path)
+    assert len({graph() for graph in graphs} - {None}) >= 2  # of the steps, and of validation
+    del model
+    gc.collect()
+    assert {graph() for graph in graphs} == {None}
+
+
+def test_threads_are_chosen_by_the_network_and_the_batch_for_steps_validation_and_prediction(
+    quadrants, tmp_path, monkeypatch
+):
+    inside, seen = [], []
+
+    @contextmanager
+    def threads_for(model, batch_size):
+        inside.append((model, batch_size))
+        yield
+        inside.pop()
+
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(inside[-1])
+
+        on_test_batch_end = on_predict_batch_end = on_train_batch_end
+
+    monkeypatch.setattr(training.backend, "threads_for", threads_for)
+    model = build()
+    train(model, quadrants, tmp_path, epochs=1, callbacks=[Look()])
+    assert set(seen) == {(model, 20)}
+    assert len(seen) == 11
+    asked = []
+    monkeypatch.setattr(model, "predict", lambda x, **options: asked.append((inside[-1], options["batch_size"])))
+    training.predict(model, quadrants[0])
+    assert asked == [((model, 250), 250)]
 
 
 # --- what is refused ---
