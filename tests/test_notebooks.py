@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from mi204 import cli
+from mi204 import commands
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.notebook
-@pytest.mark.parametrize("lab", cli.labs())
+@pytest.mark.parametrize("lab", commands.labs())
 def test_every_cell_runs_and_shows(lab, tmp_path, monkeypatch):
     import jupytext
     import nbclient

@@ -55,7 +55,7 @@ def test_rates_are_compared_on_the_validation_images_from_before_training_on(mea
     ]
     assert list(axes.lines[0].get_xdata()) == [0, 1, 2, 3]
     assert axes.get_ylabel() == "Exactitude de validation (%)"
-    assert legends(drawn["2.2_accuracy_raw"]) == [("Taux d'apprentissage", ["0,01", "0,0001", "1e-08"])]
+    assert legends(drawn["2.2_accuracy_raw"]) == [("Taux d'apprentissage", ["0,01", "0,0001", "10⁻⁸"])]
     (axes,) = drawn["2.2_accuracy_normalised"].axes
     assert axes.lines[1].get_ydata()[-1] == pytest.approx(89)
 
