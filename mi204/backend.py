@@ -338,7 +338,11 @@ def let_go_of_graphs(optimizer: Any) -> None:
     """
     import keras
 
-    if keras.backend.backend() == "tensorflow":
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow
+
+    if tensorflow.distribute.get_strategy().num_replicas_in_sync == 1:
         optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
 
 
@@ -365,8 +369,9 @@ def threads_for(model: Any, batch_size: int) -> Iterator[None]:
     """Compute a small network on one thread while this lasts, on torch; ``OMP_NUM_THREADS`` wins where it is set.
 
     torch's threads wait for each other at every operation: where another program holds a core, all wait for the thread
-    that shares it. Those of tensorflow and jax take what is left to do from each other. The number of threads may
-    change the last digits of sums, so it depends on the network and the batch alone, never on what else runs.
+    that shares it. Those of tensorflow and jax take what is left to do from each other. The number of threads
+    changes how sums are rounded, and a training carries that further, so it depends on the network and the batch alone,
+    never on what else runs.
     """
     import keras
 

@@ -46,7 +46,8 @@ def origin(lab: str, data: str, environment: dict[str, str] | None = None) -> st
     """Name all that a lab's numbers depend on besides its settings: its code, its data, backend, versions, machine.
 
     ``lab`` is a module, such as ``labs.cifar_cnn.lab``; ``data`` the fingerprint of its data. The number of threads
-    that a user asks for is not part of it: it changes last digits alone, and a study may go on with another one.
+    that a user asks for is not part of it: it changes how sums are rounded, which a training may carry further, as it
+    does any rounding; a study may go on with another number.
     """
     return results.digest(code(lab), data, environment or backend.environment(), backend.keras_settings())
 

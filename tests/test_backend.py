@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -532,3 +533,17 @@ def test_a_small_network_has_one_thread_unless_the_user_says_otherwise(monkeypat
         assert (found, torch.get_num_threads()) == ([], 2)
     finally:
         torch.set_num_threads(usual)
+
+
+@pytest.mark.backend
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the devices of tensorflow")
+@pytest.mark.parametrize(("n_devices", "replaced"), [(1, True), (2, False)])
+def test_only_a_single_device_needs_no_sum_of_gradients(n_devices, replaced, monkeypatch):
+    import tensorflow
+
+    strategy = SimpleNamespace(num_replicas_in_sync=n_devices)
+    monkeypatch.setattr(tensorflow.distribute, "get_strategy", lambda: strategy)
+    optimizer = keras.optimizers.SGD()
+    keras_s_own = optimizer._all_reduce_sum_gradients
+    backend.let_go_of_graphs(optimizer)
+    assert (optimizer._all_reduce_sum_gradients != keras_s_own) is replaced
