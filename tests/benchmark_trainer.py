@@ -1,6 +1,6 @@
 """Time per epoch of the homework's Trainer, of a bare loop in torch that does the same, and of the Keras port.
 
-    python tests/benchmark_trainer.py [rounds]      on the backend of KERAS_BACKEND
+    python -P tests/benchmark_trainer.py [rounds]      on the backend of KERAS_BACKEND
 
 Rounds by turns in one process, so that what else the machine does falls on all alike; the first round, which compiles,
 does not count.

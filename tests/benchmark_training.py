@@ -1,6 +1,6 @@
 """Time the course's network: our training against Keras' own fit with the same arguments, side by side.
 
-    KERAS_BACKEND=jax python tests/benchmark_training.py [rounds]
+    KERAS_BACKEND=jax python -P tests/benchmark_training.py [rounds]
 
 Not a test: times are noisy. All train the same epochs by turns; the median of the ratios is what counts. "bare" saves
 nothing; "checkpoint" saves the best model as Keras does, as ours does too.
