@@ -34,10 +34,16 @@ def width() -> int:
 
 
 def lines(text: str, columns: int) -> list[str]:
-    """Break a paragraph between words into lines of at most ``columns``; a longer word has a line of its own."""
+    """Break a paragraph between words into lines of at most ``columns``; a longer word has a line of its own.
+
+    The lines of an item of a list, ``  - item``, stand below one another.
+    """
     # No line begins with what French sets off by a space: deux points : « … », 47 %.
     held = re.sub(" (?=[:;!?»%±×·–])|(?<=«) ", _HELD, text)
-    broken = textwrap.wrap(held, columns, break_long_words=False, break_on_hyphens=False)
+    indent = " " * re.match(" *(- )?", text).end()
+    broken = textwrap.wrap(
+        held, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
     return [line.replace(_HELD, " ") for line in broken]
 
 

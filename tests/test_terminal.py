@@ -45,6 +45,12 @@ def test_text_is_broken_between_words_line_by_line():
     assert max(map(len, terminal.wrapped("word " * 100, 300).splitlines())) <= 100
 
 
+def test_the_lines_of_an_item_stand_below_one_another():
+    assert terminal.wrapped("Places:\n  - one two three\n- four five", 12) == (
+        "Places:\n  - one two\n    three\n- four five"
+    )
+
+
 def test_no_line_begins_with_what_a_space_sets_off():
     text = "aaaa : « bb » ; 5 % ± 2 ? oui !"
     for columns in range(4, 20):
