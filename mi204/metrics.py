@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
+from scipy import stats
 from sklearn import metrics
 
 
@@ -149,3 +150,16 @@ def correlation(first: np.ndarray, second: np.ndarray) -> float:
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0
     return float(np.corrcoef(first, second)[0, 1])
+
+
+def mean_interval(values: np.ndarray) -> tuple[float, float, float, int]:
+    """Give the mean of values ``(n,)``, its 95 % interval (low, high) by Student's t, and how many count.
+
+    ``m ± t(0.975, n - 1) s / sqrt(n)``. NaN does not count; without two values there is no interval: NaN.
+    """
+    values = values[~np.isnan(values)]
+    if len(values) < 2:
+        return float(values[0]) if len(values) else math.nan, math.nan, math.nan, len(values)
+    mean, deviation = mean_and_sd(values)
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * deviation / math.sqrt(len(values))
+    return mean, mean - half, mean + half, len(values)

@@ -192,3 +192,16 @@ def test_wilsons_interval_of_arrays_none_of_it_for_no_example():
     low, high = metrics.wilson_interval(np.array([0, 8, 10, 0]), np.array([10, 10, 10, 0]))
     np.testing.assert_allclose(low, [0, 0.4902, 0.7225, math.nan], atol=1e-4)
     np.testing.assert_allclose(high, [0.2775, 0.9433, 1, math.nan], atol=1e-4)
+
+
+def test_interval_of_a_mean_by_hand():
+    # 4 values: t(0.975, 3) = 3.182446, s = sqrt(5 / 3), n = 4.
+    mean, low, high, n = metrics.mean_interval(np.array([1.0, 2, math.nan, 3, 4]))
+    assert (mean, n) == (2.5, 4)
+    assert high - mean == pytest.approx(3.182446 * math.sqrt(5 / 3) / 2, rel=1e-6)
+    assert mean - low == pytest.approx(high - mean)
+
+
+def test_one_value_or_none_has_no_interval():
+    np.testing.assert_equal(metrics.mean_interval(np.array([0.5, math.nan])), (0.5, math.nan, math.nan, 1))
+    np.testing.assert_equal(metrics.mean_interval(np.array([math.nan])), (math.nan, math.nan, math.nan, 0))
