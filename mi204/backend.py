@@ -274,30 +274,123 @@ def _slopes(function: Callable, arrays: Sequence) -> list[np.ndarray]:
     """Differentiate a scalar function of a list of tensors, at ``arrays``; zero where there is no path."""
     import keras
 
-    tensors = [keras.ops.convert_to_tensor(array) for array in arrays]
+    # Dropout draws from torch's global generator, which is put back.
+    with _generator_put_back():
+        tensors = [keras.ops.convert_to_tensor(array) for array in arrays]
+        _, slopes = value_and_gradient(lambda tensors: (function(tensors), None), tensors)
+    return [keras.ops.convert_to_numpy(slope) for slope in slopes]
+
+
+@contextmanager
+def _generator_put_back() -> Iterator[None]:
+    """Leave torch's global generator as it was found; the other backends have none."""
+    import keras
+
+    if keras.backend.backend() != "torch":
+        yield
+        return
+    import torch
+
+    with torch.random.fork_rng():
+        yield
+
+
+def value_and_gradient(function: Callable, at: Sequence, *, again: bool = False) -> tuple[tuple[Any, Any], list]:
+    """Differentiate ``function(tensors) -> (scalar, anything)`` with respect to each tensor of the list ``at``.
+
+    Gives what the function gives, and the gradients: tensors of the backend, zero where there is no path. ``again``
+    keeps what is needed to differentiate these gradients in their turn, inside another ``value_and_gradient`` of the
+    same tensors.
+    """
+    import keras
+
     if keras.backend.backend() == "tensorflow":
         import tensorflow
 
-        with tensorflow.GradientTape() as tape:
-            tape.watch(tensors)
-            value = function(tensors)
-        slopes = tape.gradient(value, tensors, unconnected_gradients=tensorflow.UnconnectedGradients.ZERO)
-    elif keras.backend.backend() == "jax":
+        with tensorflow.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(at)
+            value = function(at)
+        return value, tape.gradient(value[0], at, unconnected_gradients=tensorflow.UnconnectedGradients.ZERO)
+    if keras.backend.backend() == "jax":
         import jax
 
-        slopes = jax.grad(function)(tensors)
-    else:
+        return jax.value_and_grad(function, has_aux=True)(list(at))
+    import torch
+
+    with torch.enable_grad():
+        at = [tensor if tensor.requires_grad else tensor.detach().requires_grad_() for tensor in at]
+        value = function(at)
+        slopes = [None] * len(at)
+        if value[0].requires_grad:  # it depends on one of them at least
+            slopes = torch.autograd.grad(value[0], at, allow_unused=True, create_graph=again)
+    return value, [torch.zeros_like(x) if slope is None else slope for slope, x in zip(slopes, at, strict=True)]
+
+
+def compiled(model: Any, function: Callable, *, traced: bool = True) -> Callable:
+    """Compile a function of arrays that calls ``model``; it takes and gives nested lists and dicts of numpy arrays.
+
+    It is traced once for each set of shapes, by tensorflow and jax; the weights are those of the moment of each call.
+    ``traced=False`` has tensorflow run it operation by operation, for what its graphs would keep for ever: operations
+    with a gradient of their own.
+    """
+    import keras
+
+    def to_tensors(arrays):
+        return keras.tree.map_structure(keras.ops.convert_to_tensor, arrays)
+
+    def to_arrays(tensors):
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, tensors)
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        if not traced:
+            return lambda arrays: to_arrays(function(to_tensors(arrays)))
+        graphs: dict[tuple, Any] = {}
+
+        def in_graph(arrays):
+            tensors = to_tensors(arrays)
+            shapes = tuple((tensor.shape, tensor.dtype) for tensor in keras.tree.flatten(tensors))
+            if shapes not in graphs:  # traced by hand: tensorflow would give advice about retracing
+                graphs[shapes] = tensorflow.function(function, autograph=False).get_concrete_function(tensors)
+            return to_arrays(graphs[shapes](tensors))
+
+        return in_graph
+    if keras.backend.backend() == "jax":
+        import jax
+
+        variables = model.variables
+
+        def with_weights(weights, tensors):
+            with keras.StatelessScope(state_mapping=list(zip(variables, weights, strict=True))):
+                return function(tensors)
+
+        run = jax.jit(with_weights)
+        return lambda arrays: to_arrays(run([variable.value for variable in variables], to_tensors(arrays)))
+    import torch
+
+    def without_gradient(arrays):
+        with torch.no_grad(), _generator_put_back():
+            return to_arrays(function(to_tensors(arrays)))
+
+    return without_gradient
+
+
+def shape_pass(function: Callable, arrays: Any) -> None:
+    """Run a function of arrays that calls a network, for what is seen on the way; on jax without computing anything."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.eval_shape(lambda tensors: (function(tensors), None)[1], arrays)
+    elif keras.backend.backend() == "torch":
         import torch
 
-        tensors = [tensor.detach().requires_grad_() for tensor in tensors]
-        # Dropout draws from the global generator, which is put back.
-        with torch.enable_grad(), torch.random.fork_rng():
-            value = function(tensors)
-        slopes = [None] * len(tensors)
-        if value.requires_grad:  # it depends on one of them at least
-            slopes = torch.autograd.grad(value, tensors, allow_unused=True)
-        slopes = [torch.zeros_like(at) if slope is None else slope for slope, at in zip(slopes, tensors, strict=True)]
-    return [keras.ops.convert_to_numpy(slope) for slope in slopes]
+        with torch.no_grad(), _generator_put_back():
+            function(keras.tree.map_structure(keras.ops.convert_to_tensor, arrays))
+    else:
+        function(keras.tree.map_structure(keras.ops.convert_to_tensor, arrays))
 
 
 def cut(chunks: Iterator[tuple[np.ndarray, np.ndarray]], batch_size: int) -> Any:

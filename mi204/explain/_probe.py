@@ -82,7 +82,7 @@ class Watch:
         return output
 
     def logits(self, answer: Any) -> tuple[str | None, Any]:
-        """Find what went into the softmax or sigmoid whose answer this is; (None, the answer itself) if none's it is."""
+        """Find what went into the softmax or sigmoid whose answer this is; else (None, the answer itself)."""
         for name, given, answered in self.heads:
             if answered is answer:
                 return name, given

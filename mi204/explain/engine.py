@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -75,7 +74,7 @@ DIAGNOSTICS: dict[str, Text] = {
     ),
     "saturated": Text(
         "The probability of the class is 1 to the last digit: its gradient vanishes. Explain the logit instead.",
-        "La probabilité de la classe vaut 1 jusqu'au dernier chiffre : son gradient s'annule. Expliquer plutôt le logit.",
+        "La probabilité de la classe vaut 1 au dernier chiffre près : son gradient s'annule. Expliquer plutôt le logit.",
     ),
     "disconnected": Text(
         "The score does not depend on this layer: all gradients are exactly zero.",
@@ -96,8 +95,8 @@ DIAGNOSTICS: dict[str, Text] = {
     "hidden_head": Text(
         "The network answers probabilities whose logits are not to be seen; their logarithms were explained instead, "
         "less their mean over the classes: the same differences between classes.",
-        "Le réseau répond des probabilités dont les logits ne se voient pas ; leurs logarithmes, moins leur moyenne sur "
-        "les classes, ont été expliqués à leur place : mêmes différences entre classes.",
+        "Le réseau répond des probabilités dont les logits ne se voient pas ; leurs logarithmes, moins leur moyenne "
+        "sur les classes, ont été expliqués à leur place : mêmes différences entre classes.",
     ),
 }
 """What can be wrong with a map, by name."""
@@ -199,14 +198,15 @@ class Explainer:
                 )
                 parts.append(self._explained(chosen, run, settings))
                 bar.update(len(run.images))
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "diagnostics"}
-        numbers = {name.removeprefix("number_"): joined.pop(name) for name in list(joined) if name.startswith("number_")}
+        diagnostics = tuple(each for part in parts for each in part.pop("diagnostics"))
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        numbers = {name: joined.pop(name) for name in parts[0].keys() - Explanation.__dataclass_fields__.keys()}
         return Explanation(
             method=chosen,
             targets=joined.pop("targets", targets),
             layers=tuple(call.path for call in places),
             reason=why,
-            diagnostics=tuple(each for part in parts for each in part["diagnostics"]),
+            diagnostics=diagnostics,
             numbers=numbers,
             **joined,
         )
@@ -230,8 +230,8 @@ class Explainer:
             one = keras.tree.map_structure(lambda x: x[:1], inputs)
             try:
                 if not self.model.built:
-                    self.model(one, training=False)
-                self._surveys[key] = layer_room.survey(self.model, one, self._select)
+                    self._answer(one)
+                self._surveys[key] = layer_room.survey(self._answer, one, self._select)
             except SettingError:
                 raise
             except (ValueError, TypeError, RuntimeError) as error:
@@ -319,7 +319,7 @@ class Explainer:
             deltas = dict(zip([call.key for call in places], at, strict=False)) if places else {}
             watch = Watch(added=deltas)
             with watching(watch, rectifier):
-                outputs = self.model(inputs, training=False)
+                outputs = self._answer(inputs)
             logits, probabilities = self._read(watch, outputs, surveyed)
             if score is not None:
                 scores = score(self._all_logits(watch, outputs))
@@ -362,6 +362,13 @@ class Explainer:
             }
 
         return run
+
+    def _answer(self, inputs: Any) -> Any:
+        """Call the network in inference mode, with its inputs nested as it was made with them."""
+        nested = getattr(self.model, "_inputs_struct", None)
+        if nested is not None:
+            inputs = keras.tree.pack_sequence_as(nested, keras.tree.flatten(inputs))
+        return self.model(inputs, training=False)
 
     def _select(self, outputs: Any) -> Any:
         """Pick the output that is explained. Raises SettingError where that is not clear."""
@@ -444,7 +451,7 @@ class Explainer:
             raise SettingError(
                 "Expected target to be a class of 0 to {last}, or one for each of the {n:#image|images}, received "
                 "{target!r}.",
-                "target doit être une classe de 0 à {last}, ou une pour chacune des {n:#image|images}, {target!r} reçu.",
+                "target doit être une classe de 0 à {last}, ou une par image ({n:,}), {target!r} reçu.",
                 last=classes - 1, n=n, target=target,
             )
         return np.eye(classes, dtype=np.float32)[targets], targets.astype(np.int64)
@@ -507,7 +514,7 @@ class Explainer:
             places = tuple(layer_room.find(surveyed, choice) for choice in choices)
             if method.place == "layer" and len(places) > 1:
                 raise SettingError(
-                    "Expected one layer for {method}, received {n}: choose one, or a method that takes several ({all}).",
+                    "Expected one layer for {method}, received {n}: choose one, or a method for several ({all}).",
                     "Une couche attendue pour {method}, {n} reçues : en choisir une, ou une méthode qui en prend "
                     "plusieurs ({all}).",
                     method=method.name, n=len(places),
@@ -571,7 +578,7 @@ class Explainer:
         }
         if run.score is None:
             explained["targets"] = run.targets
-        return explained | {f"number_{name}": values for name, values in numbers.items()}
+        return explained | numbers
 
 
 class Run:

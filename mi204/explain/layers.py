@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,8 +67,8 @@ class Survey:
     """Numbers that all leaves answer for one example: what a pass may hold."""
 
 
-def survey(model: keras.Model, inputs: Any, select: Any) -> Survey:
-    """Run a network over ``inputs`` and note the calls that it makes; ``select`` picks one of its outputs."""
+def survey(answer: Callable, inputs: Any, select: Callable) -> Survey:
+    """Have a network ``answer`` to inputs and note the calls that it makes; ``select`` picks one of its outputs."""
     seen: list[tuple[Call, tuple[int, ...] | None]] = []
     found = {}
 
@@ -81,7 +81,7 @@ def survey(model: keras.Model, inputs: Any, select: Any) -> Survey:
     def run(tensors):
         watch = Watch(on_call=note)
         with watching(watch):
-            output = select(model(tensors, training=False))
+            output = select(answer(tensors))
         found["head"], _ = watch.logits(output)
         found["shape"] = tuple(output.shape[1:])
 
@@ -123,8 +123,8 @@ def candidates(surveyed: Survey, sides: int) -> list[Seen]:
 def reason(chosen: Seen) -> Text:
     """Say in words why a layer was chosen by default."""
     return Text(
-        "Layer {path}: the last one whose answer still has spatial extent ({sides} pixels, {channels:#map|maps}), taken "
-        "after its activation; later ones have lost where things are, earlier ones know less of what they are.",
+        "Layer {path}: the last one whose answer still has spatial extent ({sides} pixels, {channels:#map|maps}), "
+        "taken after its activation; later ones have lost where things are, earlier ones know less of what they are.",
         "Couche {path} : la dernière dont la réponse garde une étendue spatiale ({sides} pixels, "
         "{channels:#carte|cartes}), prise après son activation ; les suivantes ont perdu le lieu, les précédentes "
         "connaissent moins l'objet.",
