@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from mi204 import paths
 from mi204.errors import DataError, StorageError
+from mi204.language import Word
 
 _log = logging.getLogger(__name__)
 
@@ -57,9 +58,13 @@ class RemoteFile:
     name: str
     """Its name in the cache and in a mirror, folders included: ``cifar-10-python.tar.gz``."""
     url: str
-    """Its official address."""
+    """Its official address; empty where only a cache or mirror can have it."""
     sha256: str = ""
-    """Its SHA-256; empty for an archive proved by ``files_sha256``."""
+    """Its SHA-256; empty for an archive proved by ``files_sha256``, and for weights."""
+    weights: bool = False
+    """Whether it may be used with a remark where it is not proved to be the official one."""
+    md5: str = ""
+    """MD5 of weights, where one is published."""
     other_names: tuple[str, ...] = ()
     """Names that it has where other programs put it, folders included."""
     other_sha256s: tuple[str, ...] = ()
@@ -76,6 +81,8 @@ class RemoteFile:
     """Pattern of their names in that folder."""
     archived_folder: str = ""
     """What that folder is called in such an archive."""
+    keras_folder: str = "datasets"
+    """Folder of ``~/.keras`` in which Keras puts such files."""
 
 
 class FetchError(DataError):
@@ -86,6 +93,13 @@ class _AbsentError(DataError):
     """There is nothing of the kind, and nothing wrong with that."""
 
 
+SUMS = "SHA256SUMS"
+"""File beside weights, as ``sha256sum`` prints it, with which the keeper of a folder vouches for what lies there."""
+SUMS_ALONE = Word("weights_sums_alone")
+NOT_OFFICIAL = Word("weights_not_official")
+NOT_VERIFIED = Word("weights_not_verified")
+
+
 def fetch(remote: RemoteFile, first: Iterable[Path] = (), *, insist: bool = True) -> Path:
     """Give the verified file, or for an archive its extracted and verified folder, from the first place that has it.
 
@@ -93,6 +107,17 @@ def fetch(remote: RemoteFile, first: Iterable[Path] = (), *, insist: bool = True
     folder, all names of the file are tried. What is whole on this machine is used where it is; downloads and extracted
     archives land in the cache. A server that was waited for in vain is tried again only after some minutes, or to
     ``insist``. Raises FetchError when no place has the data, StorageError when the cache cannot be written.
+    """
+    return fetch_with_remark(remote, first, insist=insist)[0]
+
+
+def fetch_with_remark(
+    remote: RemoteFile, first: Iterable[Path] = (), *, insist: bool = True
+) -> tuple[Path, Word | None]:
+    """Do as ``fetch``, and say what is to be known of a file of weights that is not proved to be the official one.
+
+    Weights whose MD5 is the published one need no remark. Others are used when a file SHA256SUMS beside them holds
+    their SHA-256, and, only where no MD5 is published, when none beside them names them.
     """
     problems: list[tuple[Path | str, DataError]] = []
     for place in _places(remote, first):
@@ -112,8 +137,8 @@ def fetch(remote: RemoteFile, first: Iterable[Path] = (), *, insist: bool = True
 
 def _places(remote: RemoteFile, first: Iterable[Path]) -> Iterator[Path | str]:
     """Give, in order, the paths (Path) and addresses (str) where the data may be; of an empty folder, the main one."""
-    keras = Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras"), "datasets")
-    folders = [*first, paths.datasets_cache(), keras]
+    keras = Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras"))
+    folders = [*first, paths.datasets_cache(), keras / remote.keras_folder]
     mirror = paths.mirror()
     if isinstance(mirror, Path):
         folders.append(mirror)
@@ -123,22 +148,45 @@ def _places(remote: RemoteFile, first: Iterable[Path]) -> Iterator[Path | str]:
         yield from [folder / name for name in names if os.path.exists(folder / name)] or [folder / remote.name]
     if isinstance(mirror, str):
         yield f"{mirror}/{remote.name}"
-    yield remote.url
+    if remote.url:
+        yield remote.url
 
 
-def _obtain(place: Path | str, remote: RemoteFile, insist: bool) -> Path:
+def _obtain(place: Path | str, remote: RemoteFile, insist: bool) -> tuple[Path, Word | None]:
     if isinstance(place, Path):
         if not place.exists():
             raise _absent(place)
         if remote.folder and place.name == PurePosixPath(remote.folder).name:
             _verify_folder(place, remote)
-            return place
-        if not remote.files_sha256:
+            return place, None
+        if not (remote.files_sha256 or remote.weights):
             _verify(place, "sha256", remote.sha256, *remote.other_sha256s)
     elif not insist:
         _check_quiet(place)
     with _on_this_machine(place, remote) as file:
-        return _extract(file, remote) if remote.folder else file
+        remark = _verify_weights(file, remote) if remote.weights else None
+        return (_extract(file, remote) if remote.folder else file), remark
+
+
+def _verify_weights(file: Path, remote: RemoteFile) -> Word | None:
+    """Prove a file by its published MD5, or else by the SHA256SUMS beside it, and say what was not proved."""
+    if remote.md5 and pooch.file_hash(file, "md5") == remote.md5:
+        return None
+    vouched = _sums(file.with_name(SUMS)).get(file.name)
+    if vouched:
+        _verify(file, "sha256", vouched)
+        return NOT_OFFICIAL if remote.md5 else SUMS_ALONE
+    if remote.md5:
+        _verify(file, "md5", remote.md5)
+    return NOT_VERIFIED
+
+
+def _sums(file: Path) -> dict[str, str]:
+    """Read the SHA-256 by file name that ``sha256sum`` wrote; none where there is no such file."""
+    if not file.exists():
+        return {}
+    lines = [line.split(maxsplit=1) for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
+    return {line[1].lstrip("*").strip(): line[0].lower() for line in lines if len(line) == 2}
 
 
 def _absent(path: Path) -> DataError:
@@ -209,10 +257,15 @@ def _verify(file: Path, algorithm: str, *expected: str) -> None:
 
 def _download(url: str, remote: RemoteFile, folder: Path) -> Path:
     """Download to a temporary file of the folder, verify it if its hash is known, give it its name."""
+    known = f"md5:{remote.md5}" if remote.md5 else f"sha256:{remote.sha256}"
+    if remote.files_sha256 or (remote.weights and not remote.md5):
+        known = None
+        # Only a refused file can be there: pooch, which knows no hash of it, would give it back.
+        (folder / remote.name).unlink(missing_ok=True)
     downloads = pooch.create(
         path=folder,
         base_url="",
-        registry={remote.name: None if remote.files_sha256 else f"sha256:{remote.sha256}"},
+        registry={remote.name: known},
         urls={remote.name: url},
         retry_if_failed=_RETRIES,
     )
@@ -359,13 +412,16 @@ def _fetch_error(remote: RemoteFile, problems: list[tuple[Path | str, DataError]
     name, cache = remote.name, paths.datasets_cache()
     wanted = needed = wanted_fr = needed_fr = name
     proof, proof_fr = f"SHA-256 of {name}: {remote.sha256}", f"SHA-256 de {name} : {remote.sha256}"
+    if remote.weights:
+        proof = f"MD5 {remote.md5}" if remote.md5 else "no hash of it is published"
+        proof_fr = f"MD5 {remote.md5}" if remote.md5 else "aucune empreinte n'en est publiée"
     if remote.files_sha256:
         proof = f"SHA-256 over all files of that folder: {remote.files_sha256}"
         proof_fr = f"SHA-256 sur tous les fichiers de ce dossier : {remote.files_sha256}"
     if remote.folder:
         wanted = needed = f"{name} or its extracted folder {remote.folder}"
         wanted_fr = needed_fr = f"{name} ou son dossier extrait {remote.folder}"
-    elif "/" in name:
+    elif "/" in name and not remote.weights:
         # One file of several: told about this one alone, people would come back for each of the others.
         folder = name.rpartition("/")[0]
         needed, needed_fr = f"the folder {folder} with all its files", f"le dossier {folder} avec tous ses fichiers"
