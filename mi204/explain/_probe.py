@@ -27,6 +27,9 @@ Key = tuple[int, int]
 HEADS = ("softmax", "log_softmax", "sigmoid")
 """Functions that turn logits into what a classifier answers."""
 
+RECTIFIERS = {"relu": float("inf"), "relu6": 6.0}
+"""Keras' functions that let through what is positive, up to a limit."""
+
 
 @dataclass
 class Call:
@@ -58,6 +61,8 @@ class Watch:
     kept: dict[Key, Any] = field(default_factory=dict)
     heads: list[tuple[str, Any, Any]] = field(default_factory=list)
     """Of each softmax or sigmoid: its name, what it was given, what it answered."""
+    rectifies: bool = False
+    """Whether a ReLU was called."""
     _stack: list[str] = field(default_factory=list)
     _counts: Counter = field(default_factory=Counter)
     _finished: int = 0
@@ -105,10 +110,10 @@ def watching(watch: Watch, rectifier: Rectifier | None = None) -> Iterator[None]
         stack.enter_context(patch.object(keras.Operation, "__call__", _watched(keras.Operation.__call__)))
         for name in HEADS:
             stack.enter_context(patch.object(keras_backend.nn, name, _noted(name, getattr(keras_backend.nn, name))))
-        if rectifier:
-            for name in ("relu", "relu6"):
-                changed = _only_here(_rectifier(getattr(keras_backend.nn, name), rectifier), name)
-                stack.enter_context(patch.object(keras_backend.nn, name, changed))
+        for name, limit in RECTIFIERS.items():
+            original = getattr(keras_backend.nn, name)
+            changed = _rectifier(original, rectifier, limit) if rectifier else original
+            stack.enter_context(patch.object(keras_backend.nn, name, _rectifying(original, changed)))
         yield
 
 
@@ -136,16 +141,22 @@ def _noted(name: str, original: Callable) -> Callable:
     return head
 
 
-def _only_here(changed: Callable, name: str) -> Callable:
-    original = getattr(keras_backend.nn, name)
-    return lambda x: changed(x) if _current() else original(x)
+def _rectifying(original: Callable, changed: Callable) -> Callable:
+    def rectify(x):
+        watch = _current()
+        if watch is None:
+            return original(x)
+        watch.rectifies = True
+        return changed(x)
+
+    return rectify
 
 
-def _rectifier(relu: Callable, kind: Rectifier) -> Callable:
-    """Change the gradient of a ReLU.
+def _rectifier(relu: Callable, kind: Rectifier, limit: float) -> Callable:
+    """Change the gradient of a ReLU with an upper ``limit``.
 
     What comes back is g where g > 0, else 0, for ``deconvolution`` (Zeiler and Fergus, 1311.2901); for ``guided``, only
-    where the ReLU let something through as well (Springenberg et al., 1412.6806).
+    where the ReLU let changes through as well, 0 < x < limit (Springenberg et al., 1412.6806).
     """
 
     @keras.ops.custom_gradient
@@ -154,7 +165,7 @@ def _rectifier(relu: Callable, kind: Rectifier) -> Callable:
             slope = args[0] if upstream is None else upstream
             passed = slope > 0
             if kind == "guided":
-                passed = keras.ops.logical_and(passed, x > 0)
+                passed = keras.ops.logical_and(passed, keras.ops.logical_and(x > 0, x < limit))
             return slope * keras.ops.cast(passed, slope.dtype)
 
         return relu(x), gradient

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -74,11 +74,11 @@ DIAGNOSTICS: dict[str, Text] = {
     ),
     "saturated": Text(
         "The probability of the class is 1 to the last digit: its gradient vanishes. Explain the logit instead.",
-        "La probabilité de la classe vaut 1 au dernier chiffre près : son gradient s'annule. Expliquer plutôt le logit.",
+        "La probabilité de la classe vaut 1 au dernier chiffre : son gradient s'annule. Expliquer plutôt le logit.",
     ),
     "disconnected": Text(
-        "The score does not depend on this layer: all gradients are exactly zero.",
-        "Le score ne dépend pas de cette couche : tous les gradients sont exactement nuls.",
+        "The score does not depend on what the map is made at: all gradients are exactly zero.",
+        "Le score ne dépend pas de ce où la carte est faite : tous les gradients sont exactement nuls.",
     ),
     "one_pixel": Text(
         "The layer's maps have one single pixel: they cannot say where.",
@@ -256,6 +256,8 @@ class Explainer:
         curvature: bool = False,
         rectifier: Rectifier | None = None,
         added: np.ndarray | None = None,
+        objective: Callable | None = None,
+        reference: np.ndarray | None = None,
         progress: bool = False,
     ) -> Passed:
         """Send inputs through the network, in chunks, and give what was asked for.
@@ -264,26 +266,30 @@ class Explainer:
         class's, or what the function ``score`` makes of the logits. ``places``: the calls whose answers are kept, with
         ``gradient`` the score's gradients there; ``at_input`` the gradient at the first input with spatial extent.
         ``added``: what is added to the answer of the only place, of the shape of its answers, channels last.
+        ``objective``: makes the score (n,), instead, of the answer A of the only place and of ``reference``, both
+        tensors of one shape (n, …), by element whatever the order of their sides; what follows the place is not asked
+        for then, and there are no logits.
         """
         surveyed = self.survey(inputs)
         flat = keras.tree.flatten(inputs)
         n = len(flat[0])
         key = (
             score, coefficients is None, tuple(call.key for call in places), gradient, at_input, curvature, rectifier,
-            added is None, tuple(x.shape[1:] for x in flat),
+            added is None, objective, reference is None, tuple(x.shape[1:] for x in flat),
         )
         if key not in self._compiled:
-            self._compiled[key] = backend.compiled(
-                self.model,
-                self._pass(score, places, gradient, at_input, curvature, rectifier, self._image_index(flat), surveyed),
-                traced=rectifier is None,
+            one_pass = self._pass(
+                score, objective, places, gradient, at_input, curvature, rectifier, self._image_index(flat), surveyed
             )
+            self._compiled[key] = backend.compiled(self.model, one_pass, traced=rectifier is None)
         given = {"inputs": inputs}
         if coefficients is not None:
             given["coefficients"] = coefficients
         if added is not None:
             given["added"] = np.moveaxis(added, -1, 1) if surveyed.channels_first else added
-        size = min(n, self._chunk(surveyed))
+        if reference is not None:
+            given["reference"] = np.moveaxis(reference, -1, 1) if surveyed.channels_first else reference
+        size = -(-n // -(-n // self._chunk(surveyed)))  # chunks of equal size: one is filled up by a few rows at most
         parts = []
         for start in tqdm(range(0, n, size), disable=not progress, leave=False):
             chunk = keras.tree.map_structure(lambda x, start=start: x[start : start + size], given)
@@ -304,8 +310,8 @@ class Explainer:
         )
 
     def _pass(
-        self, score: Callable | None, places: Sequence[Seen], gradient: bool, at_input: bool, curvature: bool,
-        rectifier: Rectifier | None, image_index: int, surveyed: Survey,
+        self, score: Callable | None, objective: Callable | None, places: Sequence[Seen], gradient: bool,
+        at_input: bool, curvature: bool, rectifier: Rectifier | None, image_index: int, surveyed: Survey,
     ) -> Callable:
         """Give the function of tensors that one pass is: called once per set of shapes, on torch at each pass."""
 
@@ -320,13 +326,16 @@ class Explainer:
             watch = Watch(added=deltas)
             with watching(watch, rectifier):
                 outputs = self._answer(inputs)
-            logits, probabilities = self._read(watch, outputs, surveyed)
-            if score is not None:
-                scores = score(self._all_logits(watch, outputs))
-                scores = ops.reshape(scores, (-1,))
-            else:
-                scores = self._score(logits, given.get("coefficients"))
             kept = [watch.kept[call.key] for call in places]
+            if objective is not None:
+                scores = objective(ops.cast(kept[0], "float32"), given.get("reference"))
+                logits = probabilities = scores[:, None][:, :0]
+            else:
+                logits, probabilities = self._read(watch, outputs, surveyed)
+                if score is not None:
+                    scores = ops.reshape(score(self._all_logits(watch, outputs)), (-1,))
+                else:
+                    scores = self._score(logits, given.get("coefficients"))
             seen = {"logits": logits, "probabilities": probabilities, "scores": scores, "activations": kept}
             return ops.sum(ops.cast(scores, "float32")), seen
 
@@ -562,7 +571,7 @@ class Explainer:
         finite = np.isfinite(raw.reshape(len(raw), -1)).all(axis=1) & np.isfinite(first.scores)
         shown = raw.copy()
         shown[~finite] = 0
-        if method.place == "input" and raw.ndim == run.images.ndim:
+        if raw.ndim == run.images.ndim:
             shown = np.abs(shown).max(axis=-1)
         elif method.rectified:
             shown = np.maximum(shown, 0)
@@ -606,6 +615,12 @@ class Run:
         """Give answers, activations and gradients of the images, all from one pass."""
         return self.passes()
 
+    @cached_property
+    def input_gradient(self) -> np.ndarray:
+        """Give d score / d image, ``(n, h, w, c)``, from the pass that gives the answers too."""
+        self.passed = self.passes(at_input=True)
+        return self.passed.input_gradient
+
     @property
     def coefficients(self) -> np.ndarray | None:
         """Give what the logits are multiplied by in each image's score, (n, classes); None for a score function."""
@@ -628,6 +643,12 @@ class Run:
     def gradients(self) -> np.ndarray:
         """G of the only place, ``(n, h', w', k)``."""
         return self.passed.gradients[0]
+
+    def slices(self, variants: int) -> Iterator[range]:
+        """Cut the ``variants`` of each image into ranges of as many as may go through the network at once."""
+        at_once = max(1, self.explainer._chunk(self.surveyed) // len(self.images))
+        at_once = -(-variants // -(-variants // at_once))  # ranges of equal size
+        return (range(start, min(start + at_once, variants)) for start in range(0, variants, at_once))
 
     def generator(self, i: int) -> np.random.Generator:
         """Give the random numbers of image ``i`` of this chunk, whatever the chunks and the backend."""
@@ -718,7 +739,8 @@ def _wrong(
         names.append("one_pixel")
     if run.places and not any(np.any(activations[i]) for activations in passed.activations):
         names.append("dead")
-    if passed.gradients and method.of_class and not any(np.any(gradients[i]) for gradients in passed.gradients):
+    gradients = passed.gradients or (() if passed.input_gradient is None else (passed.input_gradient,))
+    if gradients and method.of_class and not any(np.any(each[i]) for each in gradients):
         target = run.targets[i] if run.targets is not None else None
         saturated = score != "logit" and target is not None and passed.probabilities[i, target] >= _SATURATED
         names.append("saturated" if saturated else "disconnected")

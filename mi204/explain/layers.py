@@ -63,6 +63,8 @@ class Survey:
     """Softmax or sigmoid whose answer the chosen output is; None where it is none's."""
     output_shape: tuple[int, ...]
     """Of one example's chosen output."""
+    rectifies: bool
+    """Whether it calls a ReLU, under whatever name."""
     values: int
     """Numbers that all leaves answer for one example: what a pass may hold."""
 
@@ -84,6 +86,7 @@ def survey(answer: Callable, inputs: Any, select: Callable) -> Survey:
             output = select(answer(tensors))
         found["head"], _ = watch.logits(output)
         found["shape"] = tuple(output.shape[1:])
+        found["rectifies"] = watch.rectifies
 
     backend.shape_pass(run, inputs)
     formats = [getattr(call.operation, "data_format", None) for call, _ in seen]
@@ -95,7 +98,7 @@ def survey(answer: Callable, inputs: Any, select: Callable) -> Survey:
             shape = (*shape[1:], shape[0])
         calls.append(Seen(call.operation, call.index, call.path, call.leaf, shape, weighted))
     values = sum(math.prod(call.shape) for call in calls if call.leaf and call.shape)
-    return Survey(tuple(calls), channels_first, found["head"], found["shape"], values)
+    return Survey(tuple(calls), channels_first, found["head"], found["shape"], found["rectifies"], values)
 
 
 def candidates(surveyed: Survey, sides: int) -> list[Seen]:
@@ -145,11 +148,11 @@ def asked(chosen: Sequence[Seen]) -> Text:
     )
 
 
-def find(surveyed: Survey, choice: LayerChoice) -> Seen:
+def find(surveyed: Survey, choice: LayerChoice, *, spatial: bool = True) -> Seen:
     """Find the call that is meant by a path, a name or a layer, with the number of the call beside it or not.
 
     Raises SettingError when there is none, naming those that are alike, when there are several of the name, or when
-    its answer has no spatial extent.
+    its answer is no tensor of numbers or, where that is asked for, has no spatial extent.
     """
     layer, index = choice if isinstance(choice, tuple) else (choice, None)
     calls = [call for call in surveyed.calls if call.path]
@@ -186,7 +189,7 @@ def find(surveyed: Survey, choice: LayerChoice) -> Seen:
             name=name, last=len(found) - 1, index=index,
         )
     chosen = found[-1 if index is None else index]
-    if not chosen.sides:
+    if not chosen.shape or (spatial and not chosen.sides):
         raise SettingError(
             "Expected layer to be one whose answer has spatial extent, received {path!r} of shape {shape}: choose an "
             "earlier one, such as {earlier}.",
