@@ -121,7 +121,7 @@ class Transformation(ABC):
         return maps
 
     def unwarp_valid(self, parameters: Parameters, shape: Shape) -> np.ndarray:
-        """Mark the pixels of the original image that are inside the transformed one: ``(h, w)`` of bool."""
+        """Mark the pixels of the original image that can be read in the transformed one: ``(h, w)`` of bool."""
         return np.ones(shape, dtype=bool)
 
 
@@ -256,8 +256,10 @@ class Geometric(Transformation):
         return _resample(maps, self.places(parameters, maps.shape[1:]))
 
     def unwarp_valid(self, parameters: Parameters, shape: Shape) -> np.ndarray:
-        """Mark the pixels of the original image that are inside the transformed one: ``(h, w)`` of bool."""
-        return _inside(self.places(parameters, shape))
+        """Mark the pixels of the original image that can be read in the transformed one: ``(h, w)`` of bool."""
+        valid = self.valid(parameters, shape)[None].astype(np.float64)
+        # All that a pixel is interpolated from must come from inside.
+        return self.unwarp(valid, parameters)[0] > 1 - 1e-6
 
 
 class Projective(Geometric):
