@@ -98,25 +98,34 @@ def _compared(
     found, probabilities = maps_of(transformed, classes)
     predicted = probabilities.argmax(axis=1)
     kept = predicted == classes
-    found_predicted = found.copy()
+    expected = normalised(
+        np.concatenate([transformation.warp(maps[i : i + 1], each) for i, each in enumerate(drawn)]), valid
+    )
+
+    def similar(answer: np.ndarray, which: np.ndarray) -> dict[str, np.ndarray]:
+        answer = normalised(answer, valid[which])
+        return {name: each(expected[which], answer, valid[which]) for name, each in MEASURES.items()}
+
+    everything = np.ones(len(images), dtype=bool)
+    values = {"original": similar(found, everything)}
+    values["predicted"] = {name: value.copy() for name, value in values["original"].items()}
     if not kept.all():
-        found_predicted[~kept] = maps_of(transformed[~kept], predicted[~kept])[0]
-    # What the map of the image becomes does not depend on what is predicted later: the class is the original one.
-    expected = np.concatenate([transformation.warp(maps[i : i + 1], each) for i, each in enumerate(drawn)])
-    expected = normalised(expected, valid)
+        changed, _ = maps_of(transformed[~kept], predicted[~kept])
+        for name, value in similar(changed, ~kept).items():
+            values["predicted"][name][~kept] = value
     parts = [
         pd.DataFrame(
             {
                 "image": np.arange(len(images)),
                 "target": target,
                 "measure": name,
-                "value": similar(expected, normalised(answer, valid), valid),
+                "value": value,
                 "kept": kept,
                 "probability": probabilities[np.arange(len(images)), classes],
             }
         )
-        for target, answer in (("original", found), ("predicted", found_predicted))
-        for name, similar in MEASURES.items()
+        for target, by_measure in values.items()
+        for name, value in by_measure.items()
     ]
     return pd.concat(parts)
 

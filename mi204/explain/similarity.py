@@ -85,8 +85,10 @@ def spearman(first: np.ndarray, second: np.ndarray, valid: np.ndarray | None = N
     first, second, where = _compared(first, second, valid)
 
     def ranks(maps: np.ndarray) -> np.ndarray:
-        values = np.where(where, maps, np.nan).reshape(len(maps), -1)
-        return stats.rankdata(values, axis=1, nan_policy="omit").reshape(maps.shape)
+        ranked = np.zeros_like(maps)
+        for each, values, counted in zip(ranked, maps, where, strict=True):
+            each[counted] = stats.rankdata(values[counted])
+        return ranked
 
     return pearson(ranks(first), ranks(second), where)
 

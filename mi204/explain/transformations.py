@@ -465,7 +465,7 @@ class Elastic(Geometric):
         """Give where each pixel of the original image goes: rows and columns ``(2, h, w)`` in the transformed one.
 
         The place q of a pixel p is where ``q = p - field(q)``, found by repeating this from q = p. Outside where that
-        comes to no rest to a hundredth of a pixel: there the field folds the image.
+        comes to no rest to a thousandth of a pixel: there the field folds the image.
         """
         field, pixels = self._field(parameters, shape), np.indices(shape)
 
@@ -475,8 +475,10 @@ class Elastic(Geometric):
 
         places = pixels.astype(np.float64)
         for _ in range(50):
-            places = displaced(places)
-        at_rest = abs(displaced(places) - places).max(axis=0) < 0.01
+            places, before = displaced(places), places
+            at_rest = abs(places - before).max(axis=0) < 1e-3
+            if at_rest.all():
+                break
         return np.where(at_rest, places, -1)
 
 
