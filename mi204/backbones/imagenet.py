@@ -12,6 +12,9 @@ from mi204.datasets import pretrained
 from mi204.language import Word
 
 
+INPUT_SHAPE = (224, 224, 3)
+
+
 def _as_keras_does(module) -> Callable[[np.ndarray], np.ndarray]:
     """Give what the module of a network does to pixels from 0 to 255; on arrays, Keras does it in numpy."""
     # It works in place.
@@ -67,6 +70,6 @@ def load(name: str, *, insist: bool = True) -> tuple[keras.Model, Word | None]:
     """
     file, remark = pretrained.weights(name, insist=insist)
     application = APPLICATIONS[name]
-    model = application.build(weights=None, **application.settings)
+    model = application.build(weights=None, input_shape=INPUT_SHAPE, **application.settings)
     training.load_weights(model, file)
     return model, remark
