@@ -650,6 +650,13 @@ class Run:
         at_once = -(-variants // -(-variants // at_once))  # ranges of equal size
         return (range(start, min(start + at_once, variants)) for start in range(0, variants, at_once))
 
+    def but(self, *, places: tuple[Seen, ...] | None = None, coefficients: np.ndarray | None = None) -> Run:
+        """Give a run of the same images that looks at other places, or explains other sums of logits."""
+        return Run(
+            self.explainer, self.inputs, self.score, self.places if places is None else places, self.seed,
+            self.first_index, self._coefficients if coefficients is None else coefficients,
+        )
+
     def generator(self, i: int) -> np.random.Generator:
         """Give the random numbers of image ``i`` of this chunk, whatever the chunks and the backend."""
         return np.random.default_rng([self.seed, self.first_index + i])

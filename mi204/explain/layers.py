@@ -110,7 +110,7 @@ def candidates(surveyed: Survey, sides: int) -> list[Seen]:
     found = [
         call
         for call in surveyed.calls
-        if call.leaf and call.path and call.weighted and len(call.sides) == sides and max(call.sides) > 1
+        if call.leaf and call.path and call.weighted and len(call.sides) == sides and max(call.sides, default=1) > 1
     ]
     if not found:
         raise SettingError(
