@@ -1,4 +1,4 @@
-"""What the command line does: labs from their settings to their answers, records read again, homework graded."""
+"""What the command line does: labs from settings to answers, records read again, homework graded, the page served."""
 
 import argparse
 import importlib
@@ -264,11 +264,27 @@ def bundle(path: Path, language: Language) -> None:
     print_paths([path], language)
 
 
+def demo(host: str, port: int, language: Language) -> None:
+    """Show what a network looks at on a page in the browser: your pictures, every network and method."""
+    if not 1 <= port <= 65535:
+        raise SettingError(
+            "Expected --port to be from 1 to 65535, received {port}: choose one above 1023.",
+            "--port de 1 à 65535 attendu, {port} reçu : en choisir un au-dessus de 1023.",
+            port=port,
+        )
+    packages.require("gradio")
+    with terminal.ended_by_ctrl_c(language):
+        backend.prepare()
+        from mi204.demo import page  # imports Keras and Gradio
+    page.serve(host, port, language)
+
+
 def run(arguments: Sequence[str]) -> None:
     """Read and run ``python -m mi204 …``."""
     parser = argparse.ArgumentParser(
         prog="python -m mi204",
-        description="Look again at what a lab produced, without training; grade submissions of the homework.",
+        description="Look again at what a lab produced, without training; grade submissions of the homework; show on a "
+        "page what a network looks at.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     for command in (figures, answers):
@@ -278,6 +294,7 @@ def run(arguments: Sequence[str]) -> None:
         sub.set_defaults(run=lambda chosen, command=command: command(chosen.lab, chosen.record, chosen.language))
         _add_language(sub)
     _add_grade(commands)
+    _add_demo(commands)
     chosen = parser.parse_args(arguments)
     chosen.run(chosen)
 
@@ -309,3 +326,18 @@ def _add_grade(commands: argparse._SubParsersAction) -> None:
             grade(chosen.file, chosen.output, chosen.language)
 
     sub.set_defaults(run=run)
+
+
+def _add_demo(commands: argparse._SubParsersAction) -> None:
+    sub = commands.add_parser(
+        "demo", help=demo.__doc__,
+        description=f"{demo.__doc__} Needs Gradio (pip install -e '.[demo]'), and no internet. Ctrl-C ends it.",
+    )
+    sub.add_argument("--port", type=int, default=7860, help="port of the page's address (default: 7860)")
+    sub.add_argument(
+        "--host", default="127.0.0.1",
+        help="address where the page is served: 127.0.0.1, this machine alone (default); 0.0.0.0, the whole network, "
+        "where everybody can use it",
+    )
+    sub.set_defaults(run=lambda chosen: demo(chosen.host, chosen.port, chosen.language))
+    _add_language(sub)

@@ -1,0 +1,198 @@
+"""The page itself: what stands where, what happens when something is chosen; served on this machine."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mi204 import backbones
+from mi204.datasets import pictures
+from mi204.datasets.photographs import Photograph
+from mi204.demo import view
+from mi204.demo.studio import Studio, examples
+from mi204.errors import SettingError, UserError
+from mi204.explain import METHODS
+from mi204.explain.transformations import TRANSFORMATIONS
+from mi204.language import Language, fill, word
+from mi204.terminal import show
+
+_LIBRARYS_CHOICE, _PREDICTED = "", -1
+_MOST_BYTES = 50_000_000
+"""Of an uploaded file."""
+_STRENGTHS = 20
+"""Steps of the slider."""
+
+_FONTS = ["system-ui", "sans-serif"]
+"""Of the reader's machine: Gradio's own come from the internet."""
+_STYLE = """
+.mi204-examples .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
+.mi204-row { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 0.6rem; margin-bottom: 0.6rem; }
+.mi204-row figure { margin: 0; }
+.mi204-row img { width: 100%; display: block; border-radius: 4px; }
+.mi204-row img.mi204-pixels { image-rendering: pixelated; }
+.mi204-row figcaption { font-size: 0.85rem; opacity: 0.8; margin-top: 0.25rem; }
+.mi204-result p { margin: 0.35rem 0; overflow-wrap: anywhere; }
+.mi204-save { display: inline-block; margin-top: 0.5rem; padding: 0.4rem 0.9rem; border-radius: 6px;
+    background: var(--button-secondary-background-fill); color: var(--button-secondary-text-color); }
+.mi204-error { padding: 0.6rem 0.9rem; border-left: 4px solid #c0392b; background: #fdecea; color: #641e16;
+    border-radius: 4px; overflow-wrap: anywhere; }
+"""
+
+
+def serve(host: str, port: int, language: Language) -> None:
+    """Show the page at an address of this machine until Ctrl-C.
+
+    Raises SettingError where nothing can be served there.
+    """
+    with tempfile.TemporaryDirectory(prefix="mi204-demo-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder  # uploads and thumbnails go with the page
+        page = build(Studio(), examples(), language)
+        try:
+            _, address, _ = page.launch(
+                server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, share=False, footer_links=[],
+                run_history=False, enable_monitoring=False, ssr_mode=False, pwa=False, mcp_server=False,
+                max_file_size=_MOST_BYTES, show_error=True, css=_STYLE,
+                theme=gr.themes.Default(primary_hue="blue", font=_FONTS, font_mono=["ui-monospace", "monospace"]),
+                js=f"() => {{ document.documentElement.lang = '{language}'; }}",
+            )
+        except OSError as error:
+            raise SettingError(
+                "Expected --host and --port to be an address of this machine that is free, received {host} and {port}: "
+                "choose another port.",
+                "Adresse libre de cette machine attendue pour --host et --port, {host} et {port} reçu : choisir un "
+                "autre port.",
+                host=host, port=port,
+            ) from error
+        show(fill(word("page_started", language), {"address": address}, language))
+        try:
+            while True:
+                time.sleep(60)
+        finally:
+            page.close(verbose=False)
+
+
+def build(studio: Studio, known: list[Photograph], language: Language) -> gr.Blocks:
+    """Lay the page out, with these photographs as examples, the first of them shown at the start."""
+
+    def text(key: str, **values: Any) -> str:
+        return fill(word(key, language), values, language)
+
+    def result(photograph, network, method, layer, target, transformation, strength) -> str:
+        layer, target = layer or None, None if target == _PREDICTED else target
+        backbone, seen = studio.backbone(network), studio.see(photograph, network, method, layer, target)
+        followed = studio.follow(seen, network, layer, transformation, strength) if strength else None
+        rows = view.pictures(seen, followed, language)
+        said = view.sentences(backbone, photograph, seen, followed, language)
+        name = f"{network}_{method}_{Path(photograph.name).stem}.png"
+        return view.html(rows, said, view.png(rows, said), name, word("page_save", language))
+
+    def again(*chosen) -> dict:
+        return {problem: gr.HTML(visible=False), shown: result(*chosen)}
+
+    def afresh(photograph, network, method, transformation, strength) -> dict:
+        """Show another picture or network: what was chosen of the former's layers and classes means nothing here."""
+        seen = studio.see(photograph, network, method)
+        layers = [(text("page_layer_chosen"), _LIBRARYS_CHOICE), *((path, path) for path in studio.layers(network))]
+        classes = [
+            (text("page_class_predicted"), _PREDICTED), *view.class_choices(studio.backbone(network), seen, language)
+        ]
+        return {
+            **again(photograph, network, method, _LIBRARYS_CHOICE, _PREDICTED, transformation, strength),
+            layer: gr.Dropdown(choices=layers, value=_LIBRARYS_CHOICE),
+            target: gr.Dropdown(choices=classes, value=_PREDICTED),
+        }
+
+    def uploaded(path, *chosen) -> dict:
+        file = Path(path)
+        read = pictures.read(file.read_bytes(), file.name, longest_side=pictures.LONGEST_SIDE)
+        photograph = Photograph(file.name, read.image, remarks=read.remarks)
+        return {picture: photograph, **afresh(photograph, *chosen)}
+
+    def picked(event: gr.SelectData, *chosen) -> dict:
+        return {picture: known[event.index], **afresh(known[event.index], *chosen)}
+
+    def transformed(photograph, network, method, layer, target, transformation) -> dict:
+        scale = _slider(transformation)
+        return {
+            strength: gr.Slider(**scale),
+            **again(photograph, network, method, layer, target, transformation, scale["value"]),
+        }
+
+    def _slider(transformation: str) -> dict[str, Any]:
+        chosen = TRANSFORMATIONS[transformation]
+        unit = "flip" if transformation == "flip" else chosen.unit
+        step = 1 if transformation == "flip" else round((chosen.high - chosen.low) / _STRENGTHS, 6)
+        return {
+            "minimum": chosen.low, "maximum": chosen.high, "value": chosen.high, "step": step,
+            "label": text("page_strength", unit=text(f"page_unit_{unit}")),
+        }
+
+    with gr.Blocks(title=text("page_title"), analytics_enabled=False, fill_width=True) as page:
+        picture = gr.State(known[0])
+        gr.Markdown(f"# {text('page_title')}\n{text('page_intro')}")
+        with gr.Row():
+            with gr.Column(scale=1, min_width=300):
+                upload = gr.UploadButton(text("page_upload"), variant="primary")
+                gr.Markdown(text("page_examples" if known[0].credit else "page_examples_drawn"))
+                gallery = gr.Gallery(
+                    [each.image for each in known], columns=4, height=236, object_fit="cover", format="jpeg",
+                    allow_preview=False, interactive=False, buttons=[], show_label=False, elem_classes="mi204-examples",
+                )
+                network = gr.Dropdown(
+                    [(_network_name(each, language), each) for each in backbones.NAMES], value=backbones.SHIPPED,
+                    label=text("page_network"), filterable=False,
+                )
+                method = gr.Dropdown(
+                    [(each.label, name) for name, each in METHODS.items()], value="gradcam",
+                    label=text("page_method"), filterable=False,
+                )
+                layer = gr.Dropdown([(text("page_layer_chosen"), _LIBRARYS_CHOICE)], label=text("page_layer"))
+                target = gr.Dropdown(
+                    [(text("page_class_predicted"), _PREDICTED)], label=text("page_class"), num_choices_shown=None
+                )
+                transformation = gr.Dropdown(
+                    [(text(f"page_with_{name}"), name) for name in TRANSFORMATIONS], value="rotation",
+                    label=text("page_transformation"), filterable=False,
+                )
+                strength = gr.Slider(**{**_slider("rotation"), "value": 0}, buttons=[])
+            with gr.Column(scale=2, min_width=320):
+                problem = gr.HTML(visible=False)
+                shown = gr.HTML()
+
+        def on(event: Callable, function: Callable[..., dict], inputs: list, on_error: dict | None = None) -> None:
+            """Have a function answer an event, one at a time for all visitors; a user's error becomes a message."""
+
+            @wraps(function)
+            def guarded(*arguments):
+                try:
+                    return function(*arguments)
+                except UserError as error:
+                    return {problem: gr.HTML(view.message(error, language), visible=True), **(on_error or {})}
+
+            event(
+                guarded, inputs, [picture, layer, target, strength, problem, shown], concurrency_limit=1,
+                concurrency_id="network", trigger_mode="always_last", show_progress_on=[shown],
+                api_visibility="private",
+            )
+
+        look, follow, nothing = [network, method], [transformation, strength], {shown: ""}
+        everything = [picture, *look, layer, target, *follow]
+        on(page.load, afresh, [picture, *look, *follow])
+        on(upload.upload, uploaded, [upload, *look, *follow])
+        on(gallery.select, picked, [*look, *follow])
+        on(network.input, afresh, [picture, *look, *follow], nothing)
+        for each in (method, layer, target):
+            on(each.input, again, everything, nothing)
+        on(transformation.input, transformed, [picture, *look, layer, target, transformation], nothing)
+        on(strength.change, again, everything, nothing)
+    return page
+
+
+def _network_name(name: str, language: Language) -> str:
+    key = "page_network_cifar10" if name == backbones.SHIPPED else "page_network_imagenet"
+    return fill(word(key, language), {"name": name}, language)
