@@ -1,6 +1,11 @@
 """Explain what a network sees: maps, attributions and pictures, on every backend, without touching the network."""
 
-from mi204.explain import attribution, cam, perturbation  # noqa: F401  (enter their methods)
+# isort: off
+# They enter their methods, in the order in which they are taught.
+from mi204.explain import cam, score_cam, layer_cam, activation_cam, fullgrad, derived_cam  # noqa: F401
+from mi204.explain import attribution, perturbation  # noqa: F401
+
+# isort: on
 from mi204.explain.engine import BUDGET, DIAGNOSTICS, Explainer, Explanation, Run, Target, explain
 from mi204.explain.methods import METHODS, Method
 

@@ -77,7 +77,9 @@ class Watch:
             output = call()
             key = id(operation), index
             if key in self.added:
-                output = self.kept[key] = output + keras.ops.cast(self.added[key], output.dtype)
+                changed = self.kept[key] = output + keras.ops.cast(self.added[key], output.dtype)
+                self.heads += [(name, given, changed) for name, given, answer in self.heads if answer is output]
+                output = changed
             if self.on_call:
                 path = "/".join(self._stack[1:])  # the network itself comes first
                 self.on_call(Call(operation, index, path, output, leaf=self._finished == before))

@@ -9,12 +9,16 @@ import numpy as np
 
 
 def normalised(maps: np.ndarray) -> np.ndarray:
-    """Scale each map of ``(n, …)`` to [0, 1] by its own least and greatest value; a constant map becomes 0."""
+    """Scale each map of ``(n, …)`` to [0, 1] by its own least and greatest value.
+
+    A map that is constant, but for the rounding of interpolation, becomes 0.
+    """
     axes = tuple(range(1, maps.ndim))
     least, most = maps.min(axis=axes, keepdims=True), maps.max(axis=axes, keepdims=True)
     # In double precision: the range of float32 values may be none of them.
     span = most.astype(np.float64) - least
-    return ((maps - least.astype(np.float64)) / np.where(span > 0, span, 1)).astype(np.float32)
+    constant = span <= 1e-6 * np.maximum(np.abs(most), np.abs(least))
+    return np.where(constant, 0, (maps - least.astype(np.float64)) / np.where(constant, 1, span)).astype(np.float32)
 
 
 def resized(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
