@@ -34,6 +34,8 @@ BUDGET = 512 * 2**20
 """Bytes that the answers of all layers may take in one pass, with their gradients; sets how many images go at once."""
 
 _SATURATED = 1 - 1e-6
+_KEPT = 32
+"""Compiled passes that an explainer keeps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,9 +268,9 @@ class Explainer:
         class's, or what the function ``score`` makes of the logits. ``places``: the calls whose answers are kept, with
         ``gradient`` the score's gradients there; ``at_input`` the gradient at the first input with spatial extent.
         ``added``: what is added to the answer of the only place, of the shape of its answers, channels last.
-        ``objective``: makes the score (n,), instead, of the answer A of the only place and of ``reference``, both
-        tensors of one shape (n, …), by element whatever the order of their sides; what follows the place is not asked
-        for then, and there are no logits.
+        ``objective``: makes the score (n,), instead, of the answer A of the only place and of ``reference``, tensors of
+        as many sides, one row per image, sides in the network's own order; there are no logits then, and what follows
+        the place need not be computed.
         """
         surveyed = self.survey(inputs)
         flat = keras.tree.flatten(inputs)
@@ -278,6 +280,8 @@ class Explainer:
             added is None, objective, reference is None, tuple(x.shape[1:] for x in flat),
         )
         if key not in self._compiled:
+            while len(self._compiled) >= _KEPT:  # each function given as a target is a pass of its own
+                del self._compiled[next(iter(self._compiled))]
             one_pass = self._pass(
                 score, objective, places, gradient, at_input, curvature, rectifier, self._image_index(flat), surveyed
             )
@@ -333,7 +337,7 @@ class Explainer:
             else:
                 logits, probabilities = self._read(watch, outputs, surveyed)
                 if score is not None:
-                    scores = ops.reshape(score(self._all_logits(watch, outputs)), (-1,))
+                    scores = ops.reshape(score(watch.logits(self._select(outputs))[1]), (-1,))
                 else:
                     scores = self._score(logits, given.get("coefficients"))
             seen = {"logits": logits, "probabilities": probabilities, "scores": scores, "activations": kept}
@@ -398,12 +402,6 @@ class Explainer:
             n=len(flat), names=", ".join(map(str, names)) or f"0 … {len(flat) - 1}", output=self.output,
         )
 
-    def _all_logits(self, watch: Watch, outputs: Any) -> Any:
-        """Give what a score function takes: the logits of the chosen output, or of all where none was chosen."""
-        if len(keras.tree.flatten(outputs)) > 1 and self.output is None:
-            return keras.tree.map_structure(lambda each: watch.logits(each)[1], outputs)
-        return watch.logits(self._select(outputs))[1]
-
     def _read(self, watch: Watch, outputs: Any, surveyed: Survey) -> tuple[Any, Any]:
         """Give logits and probabilities ``(n, classes)`` of the chosen output, whatever its head."""
         answer = self._select(outputs)
@@ -415,11 +413,11 @@ class Explainer:
             return ops.concatenate([-logits, logits], -1), ops.concatenate([1 - answer, answer], -1)
         if head == "log_softmax":
             return logits, ops.exp(answer)
-        if head is None and answer.shape[-1] > 1 and not self._hidden_heads.get(surveyed.output_shape):
-            return logits, ops.softmax(logits, axis=-1)
         if head is None and self._hidden_heads.get(surveyed.output_shape):
             logarithms = ops.log(ops.maximum(answer, 1e-37))
             return logarithms - ops.mean(logarithms, axis=-1, keepdims=True), answer
+        if head is None and answer.shape[-1] > 1:
+            return logits, ops.softmax(logits, axis=-1)
         return logits, answer
 
     def _score(self, logits: Any, coefficients: Any | None) -> Any:

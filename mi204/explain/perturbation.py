@@ -46,23 +46,23 @@ def occlusion(run: Run, *, patch: Sides = None, stride: Sides = None, baseline: 
             "reçu.",
             patch=_times(patch), stride=_times(stride),
         )
-    windows = list(itertools.product(*map(_windows, sides, patch, stride)))
+    places = list(itertools.product(*map(windows, sides, patch, stride)))
     cover = baseline_for(run.images, baseline)
     whole = run.passed.scores
     losses, covered = np.zeros((len(run.images), *sides)), np.zeros(sides)
-    for part in run.slices(len(windows)):
+    for part in run.slices(len(places)):
         variants = np.repeat(run.images[:, None], len(part), axis=1)
-        for number, window in enumerate(part):
-            variants[:, number, *windows[window]] = cover[:, *windows[window]]
+        for number, place in enumerate(part):
+            variants[:, number, *places[place]] = cover[:, *places[place]]
         scores = _answers(run, variants)
-        for number, window in enumerate(part):
+        for number, place in enumerate(part):
             loss = whole - scores[:, number]
-            losses[:, *windows[window]] += loss.reshape(-1, *[1] * len(sides))
-            covered[windows[window]] += 1
+            losses[:, *places[place]] += loss.reshape(-1, *[1] * len(sides))
+            covered[places[place]] += 1
     return losses / covered
 
 
-def _windows(side: int, size: int, step: int) -> list[slice]:
+def windows(side: int, size: int, step: int) -> list[slice]:
     """Cut a side into windows of one size; the last ends with the side."""
     starts = [*range(0, side - size, step), side - size]
     return [slice(start, start + size) for start in starts]
