@@ -34,6 +34,8 @@ class Seen:
     """Of one example's answer, channels last; None where it is not one tensor of numbers."""
     weighted: bool
     """Whether it, or what came before it, has weights."""
+    answers: bool
+    """Whether the network's chosen output is its own."""
 
     @property
     def key(self) -> Key:
@@ -78,7 +80,6 @@ def survey(answer: Callable, inputs: Any, select: Callable) -> Survey:
         shape = getattr(call.output, "shape", None)
         number = shape is not None and keras.backend.is_float_dtype(keras.backend.standardize_dtype(call.output.dtype))
         seen.append((call, tuple(shape[1:]) if number else None))
-        call.output = None
 
     def run(tensors):
         watch = Watch(on_call=note)
@@ -87,16 +88,19 @@ def survey(answer: Callable, inputs: Any, select: Callable) -> Survey:
         found["head"], _ = watch.logits(output)
         found["shape"] = tuple(output.shape[1:])
         found["rectifies"] = watch.rectifies
+        found["answers"] = [call.output is output for call, _ in seen]
+        for call, _ in seen:
+            call.output = None  # what was computed is not needed any more
 
     backend.shape_pass(run, inputs)
     formats = [getattr(call.operation, "data_format", None) for call, _ in seen]
     channels_first = next((each for each in formats if each), keras.config.image_data_format()) == "channels_first"
     calls, weighted = [], False
-    for call, shape in seen:
+    for (call, shape), answers in zip(seen, found["answers"], strict=True):
         weighted = weighted or bool(getattr(call.operation, "weights", ()))
         if shape and channels_first and len(shape) > 1:
             shape = (*shape[1:], shape[0])
-        calls.append(Seen(call.operation, call.index, call.path, call.leaf, shape, weighted))
+        calls.append(Seen(call.operation, call.index, call.path, call.leaf, shape, weighted, answers))
     values = sum(math.prod(call.shape) for call in calls if call.leaf and call.shape)
     return Survey(tuple(calls), channels_first, found["head"], found["shape"], found["rectifies"], values)
 
@@ -104,13 +108,14 @@ def survey(answer: Callable, inputs: Any, select: Callable) -> Survey:
 def candidates(surveyed: Survey, sides: int) -> list[Seen]:
     """Give the calls at which a map can be made by default, first to last.
 
-    They answer maps of as many sides as the input has, more than one pixel each, after the first layer with weights;
-    the network itself is none. Raises SettingError when there is none.
+    They answer maps of as many sides as the input has, more than one pixel each, after the first layer with weights
+    and before the answer of the network itself. Raises SettingError when there is none.
     """
     found = [
         call
         for call in surveyed.calls
-        if call.leaf and call.path and call.weighted and len(call.sides) == sides and max(call.sides, default=1) > 1
+        if call.leaf and call.weighted and not call.answers
+        if len(call.sides) == sides and max(call.sides, default=1) > 1
     ]
     if not found:
         raise SettingError(

@@ -414,7 +414,7 @@ def test_network_with_two_outputs_says_which_it_wants_to_know(images):
             explain(model, images, output=name, target=classes)
 
 
-def test_outputs_in_a_list_go_by_number_or_name_and_a_function_may_take_all(images):
+def test_outputs_in_a_list_go_by_number(images):
     named = two_outputs()
     model = keras.Model(named.inputs[0], [named.output["first"], named.output["second"]])
     by_number = explain(model, images, output=1, target=2)
@@ -724,3 +724,24 @@ def test_progress_is_shown_where_it_is_asked_for(images, capsys):
     assert "Grad-CAM" in capsys.readouterr().err
     explain(functional(), images)
     assert capsys.readouterr().err == ""
+
+
+def test_no_more_passes_are_kept_than_are_worth_it(images, monkeypatch):
+    monkeypatch.setattr(engine, "_KEPT", 2)
+    explainer = Explainer(functional())
+    for c in range(4):
+        explained = explainer(images, target=lambda logits, c=c: logits[:, c])
+        np.testing.assert_allclose(explained.raw, explainer(images, target=c).raw, atol=1e-6)
+    assert len(explainer._compiled) == 2
+
+
+def test_a_target_for_an_output_with_sides_is_a_function(images):
+    inputs = keras.Input((*SIDES, 3))
+    x = layers.Conv2D(6, 3, padding="same", activation="relu", name="last")(inputs)
+    model = give_weights(keras.Model(inputs, layers.Conv2D(4, 1, activation="softmax", name="classes")(x)))
+    with pytest.raises(ValueError, match=r"function from the output, of shape \(11, 8, 4\)"):
+        explain(model, images)
+    explained = explain(model, images, target=lambda logits: logits[:, 5, 4, 2])
+    assert explained.layers == ("last",)
+    kernel = ops.convert_to_numpy(model.get_layer("classes").kernel)[0, 0, :, 2] / (11 * 8)
+    np.testing.assert_allclose(explained.raw, answer_of(model, "last", images) @ kernel, atol=1e-6)
