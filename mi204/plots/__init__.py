@@ -9,11 +9,14 @@ from mi204.plots._bars import bars, class_accuracies, distributions
 from mi204.plots._curves import learning_curves, quantity, study, train_and_test_losses
 from mi204.plots._graph import model_graph
 from mi204.plots._images import examples, feature_maps, heat_map, maps_over_epochs, standardised, summed_masks
+from mi204.plots._maps import Line, PictureRow, intervals, overlays, panels, picture_maps, variants
 from mi204.plots._matrices import confusion_matrix
 from mi204.plots._sound import Spectrogram, filter_bank, sound
 
 __all__ = [
     "Album",
+    "Line",
+    "PictureRow",
     "Spectrogram",
     "bars",
     "class_accuracies",
@@ -23,13 +26,18 @@ __all__ = [
     "feature_maps",
     "filter_bank",
     "heat_map",
+    "intervals",
     "learning_curves",
     "maps_over_epochs",
     "model_graph",
+    "overlays",
+    "panels",
+    "picture_maps",
     "quantity",
     "sound",
     "standardised",
     "study",
     "summed_masks",
     "train_and_test_losses",
+    "variants",
 ]
