@@ -90,17 +90,14 @@ def _limit(operation: keras.Operation) -> float | None:
 def _before_activation(run: Run, call: Seen, answer: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     """Give the gradient in what a layer answers before its activation function: where its bias is added."""
     activation = getattr(call.operation, "activation", None)
-    if activation is None or not np.any(_bias(call.operation)):
-        return gradient
     name = getattr(activation, "__name__", type(activation).__name__)
-    if name in _SLOPES:
-        return gradient * _SLOPES[name](answer)
-    probabilities = np.exp(answer) if name == "log_softmax" else answer
-    if name in HEADS and answer.ndim == 2 and np.allclose(
-        probabilities, run.passed.probabilities[:, -answer.shape[1] :], atol=1e-5
-    ):  # the network's own answer: the logit is before it
+    if call.answers and name in HEADS:  # the logit is before it
         one_sigmoid = answer.shape[1] < run.coefficients.shape[1]
         return run.coefficients[:, 1:] - run.coefficients[:, :1] if one_sigmoid else run.coefficients
+    if activation is None or not np.any(gradient) or not np.any(_bias(call.operation)):
+        return gradient
+    if name in _SLOPES:
+        return gradient * _SLOPES[name](answer)
     raise SettingError(
         "Expected for fullgrad layers that end with one of {known}, received {layer}, which ends with {name}: what its "
         "bias adds cannot be told; choose another method.",
