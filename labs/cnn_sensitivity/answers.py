@@ -12,6 +12,7 @@ from scipy import stats
 from labs.cnn_sensitivity.config import ROLES
 from labs.cnn_sensitivity.measured import Explained, Marks, Measured, Picture, Sweep, Variants
 from mi204 import metrics
+from mi204.datasets import class_words
 from mi204.language import Text, Word
 from mi204.questions import Answer, answers
 
@@ -106,9 +107,15 @@ def what_maps_show(measured: Measured) -> Answer:
     return Answer(values, _methods_table(found), tuple(texts))
 
 
+def named(name: str) -> str:
+    """Give the name of a class as it is written: a word where there is one, as in the network's list elsewhere."""
+    (word,) = class_words([name])
+    return word if isinstance(word, Word) else name.replace("_", " ")
+
+
 def _class(name: str) -> Text:
-    """Write the name of a class in a sentence, as the network's list has it."""
-    return Text(f"“{name.replace('_', ' ')}”", f"« {name.replace('_', ' ')} »")
+    """Quote the name of a class in a sentence."""
+    return Text("“{name}”", "« {name} »", {"name": named(name)})
 
 
 def _how_many(some: list, n: int) -> str:
@@ -203,7 +210,7 @@ def setup(measured: Measured) -> Answer:
             {
                 "picture": Word(f"role_{role}"),
                 "name": picture.name,
-                "predicted_class": picture.predicted.replace("_", " "),
+                "predicted_class": named(picture.predicted),
                 "confidence": picture.confidence,
                 "target_probability": picture.probability,
                 "score": picture.score,
@@ -275,7 +282,7 @@ def _with_objects(picture: Picture, target: str, values: dict[str, object]) -> l
         texts.append(f"{role}_on" if found["on"] > 0.5 else f"{role}_off")
     if role == "several":
         marked = found["n_marked"]
-        texts.append("marks_all" if marked == found["n_objects"] else "marks_some" if marked > 1 else "marks_one")
+        texts.append("marks_all" if marked == found["n_objects"] else "marks_some" if marked else "marks_none")
     elif not picture.outlined:
         texts.append("one_unknown")
     return texts
@@ -350,13 +357,19 @@ def _follows(found: dict[str, Variants], values: dict[str, object]) -> list[str]
     if not moving:
         return []
     gain = np.concatenate([np.subtract(each.moved, each.still) for each in moving])
-    mean, low, high, n = metrics.mean_interval(gain)
+    gain = gain[(gain != 0) & ~np.isnan(gain)]
+    n_more = int((gain > 0).sum())
     values |= {
-        "n_moving": n, "moved": _mean([x for each in moving for x in each.moved]),
-        "still": _mean([x for each in moving for x in each.still]), "gain": mean,
+        "n_moving": len(gain), "n_more": n_more, "n_less": len(gain) - n_more,
+        "moved": _mean([x for each in moving for x in each.moved]),
+        "still": _mean([x for each in moving for x in each.still]),
         "moving": [Word(each.transformation) for each in moving],
     }
-    return ["follows" if low > 0 else "stays" if high < 0 else "follows_undecided"]
+    if not len(gain):
+        return []
+    if stats.binomtest(n_more, len(gain)).pvalue > LEVEL:
+        return ["follows_undecided"]
+    return ["follows" if n_more > len(gain) / 2 else "stays"]
 
 
 def _together(
@@ -427,7 +440,8 @@ def sensitivity(measured: Measured) -> Answer:
         "recognised": recognised, "recognised_low": low, "recognised_high": high, "n_known": n_known,
         "area": _mean(images.area), "fewest": FEWEST,
     }
-    texts = ["images", "recognised" if n_known else "recognised_unknown"]
+    texts = ["images", *(["sample"] if measured.source == "sample" else [])]
+    texts.append("recognised" if n_known else "recognised_unknown")
     if not n_outlined:
         texts.append("no_outlines")
     elif images.drawn:
@@ -510,12 +524,10 @@ def _maps_hold(sweeps: dict[str, Sweep], values: dict[str, object]) -> list[str]
 def _methods_compared(marks: dict[str, Marks], n_outlined: int, values: dict[str, object]) -> list[str]:
     """Rank the methods, against each other and against maps that know nothing."""
     methods = {name: each for name, each in marks.items() if name != RANDOM}
+    robust = "geometric" if _any(methods, "geometric") else "photometric"
     texts = []
-    ranked = [
-        ("iou", "pointing") if n_outlined >= FEWEST else None, ("faithfulness", "drop"), ("geometric", "photometric")
-    ]
-    for pair in filter(None, ranked):
-        texts += _ranked(pair[0] if _any(methods, pair[0]) else pair[1], methods, values)
+    for measure in (*(["iou"] if n_outlined >= FEWEST else []), "faithfulness", robust):
+        texts += _ranked(measure, methods, values)
     if RANDOM in marks:
         for measure in ("iou", "faithfulness"):
             if measure == "iou" and n_outlined < FEWEST:
@@ -535,8 +547,7 @@ def _any(methods: dict[str, Marks], measure: str) -> bool:
 
 def _ranked(measure: str, methods: dict[str, Marks], values: dict[str, object]) -> list[str]:
     """Name the text that says which method is first in a measure, and which ones cannot be told from it."""
-    sign = -1 if measure == "drop" else 1
-    found = {name: sign * MEASURES[measure](each) for name, each in methods.items()}
+    found = {name: MEASURES[measure](each) for name, each in methods.items()}
     means = {name: _mean(each) for name, each in found.items()}
     means = {name: mean for name, mean in means.items() if math.isfinite(mean)}
     if len(means) < 2:
@@ -545,7 +556,7 @@ def _ranked(measure: str, methods: dict[str, Marks], values: dict[str, object]) 
     behind = [name for name in means if name != best and _beyond(found[best], found[name])]
     tied = [name for name in means if name != best and name not in behind]
     values |= {
-        f"{measure}_best": methods[best].label, f"{measure}_mean": sign * means[best],
+        f"{measure}_best": methods[best].label, f"{measure}_mean": means[best],
         f"{measure}_tied": [methods[name].label for name in tied],
         f"{measure}_behind": [methods[name].label for name in behind],
     }

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from labs.cnn_sensitivity.answers import MEASURES, RANDOM, compared, interval, share_interval
+from labs.cnn_sensitivity.answers import MEASURES, RANDOM, compared, interval, named, share_interval
 from labs.cnn_sensitivity.config import ROLES
 from labs.cnn_sensitivity.measured import Measured, Sweep, Variants
 from mi204 import metrics, plots, questions
@@ -38,10 +38,14 @@ def _filled(album: plots.Album, template: str, **values: object) -> str:
 def _maps(album: plots.Album) -> None:
     """Draw every method's map of the picture, with its cost."""
     found, picture = album.measured.explained.values(), album.measured.pictures["one"]
-    labels = [_filled(album, "{label}\n{cost:,.2g} ×", label=each.label, cost=np.median(each.costs)) for each in found]
+    labels = [f"{each.label}\n{_cost(album, float(np.median(each.costs)))}" for each in found]
     maps = np.stack([each.map for each in found])
     images = np.repeat(picture.image[None], len(maps), axis=0)
     album.draw("3.1_maps", plots.overlays, images, maps, labels, picture=picture.image)
+
+
+def _cost(album: plots.Album, cost: float) -> str:
+    return _filled(album, "{cost:,.0f} ×" if cost >= 10 else "{cost:.1f} ×", cost=cost)
 
 
 def _pictures(album: plots.Album) -> None:
@@ -50,7 +54,7 @@ def _pictures(album: plots.Album) -> None:
     for role in ROLES:
         each = album.measured.pictures[role]
         caption = _filled(
-            album, "{named} ({confidence:.2f})", named=each.predicted.replace("_", " "), confidence=each.confidence
+            album, "{named} ({confidence:.2f})", named=named(each.predicted), confidence=each.confidence
         )
         score = _filled(album, "{score:.1f}", score=each.score)
         rows.append(
@@ -70,7 +74,8 @@ def _variants(album: plots.Album, name: str, variants: Variants) -> None:
     else:
         unit = {"degrees": "°", "share": "", "alpha": ""}[variants.unit]
         labels = [_filled(album, "{strength:+.3g}", strength=each) + unit for each in variants.strengths]
-    labels = [f"{label}\n{named.replace('_', ' ')}" for label, named in zip(labels, variants.predicted, strict=True)]
+    answers = [album.vocabulary.translated(named(each), album.language) for each in variants.predicted]
+    labels = [f"{label}\n{answer}" for label, answer in zip(labels, answers, strict=True)]
     captions = [
         _filled(album, "{logit} {score:.1f}\nr = {r}", logit=album.word("logit"), score=score, r=_similarity(album, r))
         for score, r in zip(variants.scores, compared(variants), strict=True)
@@ -87,14 +92,14 @@ def _similarity(album: plots.Album, r: float) -> str:
 def _curves(album: plots.Album) -> None:
     """Draw score and map similarity of the one picture against the strength of each transformation."""
     measured = album.measured
-    named = measured.pictures["one"].predicted
+    usual = measured.pictures["one"].predicted
     columns = {}
     for name, each in measured.variants.items():
         known = each.strengths is not None
         # The unchanged picture belongs to the curve: strength 0, nothing changed.
         strengths = np.array([0.0, *(each.strengths if known else each.changes)])
         order = np.argsort(strengths, kind="stable")
-        changed = np.array([False, *(answer != named for answer in each.predicted)])[order]
+        changed = np.array([False, *(answer != usual for answer in each.predicted)])[order]
 
         def line(label, first, values, order=order, strengths=strengths, changed=changed, known=known):
             y = np.array([first, *values])[order]
@@ -152,4 +157,4 @@ def _marks(album: plots.Album) -> None:
         if np.isfinite(values[:, 0]).any():
             measures[album.word(f"panel_{measure}")] = values
     reference = album.word("random_map") if RANDOM in marks else None
-    album.draw("3.5_marks", plots.intervals, names, measures, reference=reference)
+    album.draw("3.5_marks", plots.intervals, names, measures, interval=album.word("interval"), reference=reference)

@@ -41,11 +41,11 @@ def true_classes(every: Sequence[Photograph], probabilities: np.ndarray, classes
     return np.array([
         max((classes.index(name) for name in each.answers), key=lambda label: row[label], default=row.argmax())
         for each, row in zip(every, probabilities, strict=True)
-    ])  # fmt: skip
+    ])
 
 
 def judge(method: str, config: Config, shown: Sequence[Photograph], outlined: Sequence[Photograph], look: Looker
-) -> Marks:  # fmt: skip
+) -> Marks:
     """Measure the maps of one method; ``random`` stands for maps that know nothing."""
     images, backbone = stacked(shown), look.backbone
     inputs, predict = backbone.preprocess(images), look.explainer.predict
@@ -103,7 +103,7 @@ def sweep(config: Config, name: str, images: np.ndarray, look: Looker) -> Sweep:
     )
     table = table[(table["target"] == "original") & (table["measure"] == "pearson")]
     grids = {column: table.pivot(index="image", columns="strength", values=column)
-             for column in ("value", "kept", "probability")}  # fmt: skip
+             for column in ("value", "kept", "probability")}
     return Sweep(
         transformation=name, unit=transformation.unit, strengths=[float(each) for each in grids["value"].columns],
         similarity=grids["value"].to_numpy(float), kept=grids["kept"].to_numpy(bool),
@@ -118,7 +118,7 @@ def seen(shown: Sequence[Photograph], outlined: Sequence[Photograph], drawn: boo
         named = [backbone.classes[index] for index in probabilities.argmax(axis=1)]
         return np.array([
             float(name in each.answers) if each.answers else math.nan for name, each in zip(named, every, strict=True)
-        ])  # fmt: skip
+        ])
 
     probabilities = look_at(backbone, shown)
     return Images(

@@ -111,7 +111,7 @@ def picture_maps(
     greatest value, which stand under it.
     """
     side = (PAGE - 0.6) / 3
-    captions = [textwrap.fill(drawable(row.caption), int(72 * side / CHARACTER)) for row in rows]
+    captions = [_fitting(row.caption, 3) for row in rows]
     lines = max(2, *(caption.count("\n") + 1 for caption in captions))
     figure = new_figure(len(rows) * (side + 0.16 * lines) + 0.75, title=title, footer=footer)
     panels = figure.subplots(len(rows), 3, squeeze=False)
@@ -196,6 +196,7 @@ def panels(
                 for line in lines:
                     _draw(axes, line, looks[line.label])
                 axes.grid(axis="y")
+                axes.locator_params(axis="x", nbins=5)
                 if limits[row]:
                     axes.set_ylim(*limits[row])
                 if place == 0:
@@ -216,6 +217,7 @@ def intervals(
     names: list[str],
     measures: dict[str, np.ndarray],
     *,
+    interval: str,
     reference: str | None = None,
     title: str,
     footer: str,
@@ -223,7 +225,8 @@ def intervals(
 ) -> Figure:
     """Draw the mean of each measure for each name, with its interval: ``measures`` holds rows (mean, low, high).
 
-    The ``reference``, one of the names, is drawn in grey, with a line through all others. NaN is left out.
+    ``interval`` says what they are. The ``reference``, one of the names, is drawn in grey, with a line through all
+    others. NaN is left out.
     """
     names = [drawable(name) for name in names]
     figure = new_figure(0.9 + 0.24 * len(names), title=title, footer=footer)
@@ -242,7 +245,7 @@ def intervals(
         axes.margins(x=0.12)
         axes.locator_params(axis="x", nbins=3)
     grid[0].set_yticks(range(len(names)), names)
-    dot = Line2D([], [], color=COLOURS[0], marker="|", markersize=7, label=word("interval_95", language))
+    dot = Line2D([], [], color=COLOURS[0], marker="|", markersize=7, label=interval)
     legend_below(figure, [dot])
     return finish(figure, language)
 
@@ -279,7 +282,7 @@ def _grid(n: int, columns: int, labels: list[str], title: str, footer: str) -> t
 
 
 def _fitting(text: str, columns: int) -> str:
-    room = int(72 * (PAGE - 0.4) / columns / CHARACTER)
+    room = int(72 * (PAGE / columns - 0.2) / CHARACTER)
     return "\n".join(textwrap.fill(line, room) for line in drawable(text).split("\n"))
 
 
