@@ -6,7 +6,9 @@ from mi204.explain import cam, score_cam, layer_cam, activation_cam, fullgrad, d
 from mi204.explain import attribution, perturbation  # noqa: F401
 
 # isort: on
-from mi204.explain.engine import BUDGET, DIAGNOSTICS, Explainer, Explanation, Run, Target, explain
+from mi204.explain.engine import Explainer, Run, explain
+from mi204.explain.explanation import DIAGNOSTICS, Explanation
 from mi204.explain.methods import METHODS, Method
+from mi204.explain.passes import BUDGET, Target
 
 __all__ = ["BUDGET", "DIAGNOSTICS", "METHODS", "Explainer", "Explanation", "Method", "Run", "Target", "explain"]

@@ -20,9 +20,11 @@ from tqdm import tqdm
 
 from mi204.errors import SettingError
 from mi204.explain import layers as layer_room
-from mi204.explain.engine import Explainer, Target, _array
+from mi204.explain.engine import Explainer
+from mi204.explain.inputs import array_of
 from mi204.explain.layers import LayerChoice, Seen
 from mi204.explain.maps import resized
+from mi204.explain.passes import Target
 from mi204.explain.perturbation import windows
 from mi204.language import Text
 
@@ -42,18 +44,21 @@ class Ascent:
     """How pictures climb.
 
     ``u <- clip(u + rate (g - total_variation dV/du - norm dN/du), -1, 1)``; g: the gradient of the score at the moved
-    picture, moved back, the amplitudes of its frequencies f times ``f^-smoothness``, scaled to a root mean square of 1;
-    ``V = sum |grad u|^2 / 2``; ``N = sum u^6 / 6``. At each step the picture is shifted, turned and enlarged by draws
-    up to the given size in both directions, its opposite edges joined: what only shows where the pixels stand just so
-    is noise. Raises SettingError for a number out of its range.
+    picture, moved back, the amplitudes of its frequencies f times ``f^-smoothness``, its colours muted, scaled to a
+    root mean square of 1; ``V = sum |grad u|^2 / 2``; ``N = sum u^6 / 6``. At each step the picture is shifted, turned
+    and enlarged by draws up to the given size in both directions, its opposite edges joined: what only shows where the
+    pixels stand just so is noise. Raises SettingError for a number out of its range.
     """
 
     steps: int = 256
     rate: float = 0.05
+    """Of the first step; it falls evenly to nothing."""
     smoothness: float = 1.0
     """0 leaves the gradient as it is; 1 gives all octaves the same say, as a Fourier basis does (Olah et al., 2017)."""
-    total_variation: float = 0.1
-    norm: float = 0.1
+    saturation: float = 0.5
+    """What is left of the gradient's differences between channels: 1 leaves all, 0 makes pictures grey."""
+    total_variation: float = 0.5
+    norm: float = 0.5
     jitter: float = 0.05
     """Share of the sides."""
     rotation: float = 5.0
@@ -231,7 +236,7 @@ def deep_dream(
         steps=20, rate=0.05, smoothness=0.5, total_variation=0, norm=0, jitter=0.5, rotation=0, scale=0
     )
     explainer = _explainer(model)
-    images = _array(images)
+    images = array_of(images)
     taken = _taken(explainer, images.shape[1:])
     canvas = _Canvas(explainer, taken, bounds)
     u = canvas.read(images)
@@ -386,7 +391,7 @@ class _Canvas:
 
     def read(self, images: np.ndarray) -> np.ndarray:
         """Give the shares u of images as the network takes them; raise SettingError for values beyond the bounds."""
-        u = self.shares(self._channels_last(_array(images)))
+        u = self.shares(self._channels_last(array_of(images)))
         if u.shape[-1] != self.shape[-1] or np.abs(u).max() > 1 + 1e-4:
             raise SettingError(
                 "Expected images of {channels:#channel|channels} within bounds, received shape {shape}, values from "
@@ -417,7 +422,7 @@ class _Canvas:
 
     def classes(self, target: Target, n: int) -> Evaluate:
         """Give what evaluates ``n`` pictures by the score of a class each, or by a function of the logits."""
-        coefficients, _ = self.explainer._coefficients(target, n, self.explainer.survey(self._blank))
+        coefficients, _ = self.explainer.coefficients_of(target, n, self.explainer.survey(self._blank))
         score = target if callable(target) else None
 
         def evaluate(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -556,9 +561,10 @@ def _climbed(
             curve[:, step], slope = evaluate(_moved(u, move))
             slope = _moved(slope, move.T)
             dead &= ~np.any(slope.reshape(len(u), -1), axis=1)
-            direction = _unit(_smoothed(slope, ascent.smoothness))
+            direction = _unit(_muted(_smoothed(slope, ascent.smoothness), ascent.saturation))
             direction -= ascent.total_variation * _variation(u, 2)[1] + ascent.norm * _size(u, 6)[1]
-            u = np.clip(u + ascent.rate * direction, -1, 1).astype(np.float32)
+            rate = ascent.rate * (1 - step / ascent.steps)
+            u = np.clip(u + rate * direction, -1, 1).astype(np.float32)
             bar.update()
         scores, _ = evaluate(u)
     except KeyboardInterrupt:
@@ -588,6 +594,12 @@ def _smoothed(x: np.ndarray, smoothness: float) -> np.ndarray:
     frequencies = np.sqrt(sum(each**2 for each in np.meshgrid(*along, indexing="ij")))
     gains = np.maximum(frequencies, 1 / max(sides)) ** -smoothness
     return fft.irfftn(fft.rfftn(x, axes=axes) * gains[..., None], s=sides, axes=axes)
+
+
+def _muted(x: np.ndarray, saturation: float) -> np.ndarray:
+    """Bring the channels of pictures nearer to their mean."""
+    grey = x.mean(axis=-1, keepdims=True)
+    return grey + saturation * (x - grey)
 
 
 def _variation(u: np.ndarray, beta: float) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import pytest
 from keras import layers, ops
 from keras.src import backend as keras_backend
 
-from mi204.explain import DIAGNOSTICS, METHODS, Explainer, engine, explain
+from mi204.explain import DIAGNOSTICS, METHODS, Explainer, _probe, explain, passes
 from mi204.explain._probe import Watch, watching
 from mi204.explain.methods import method as enter_method
 
@@ -226,6 +226,7 @@ def test_network_and_keras_are_left_as_they_were_whatever_happens(error, images)
             explain(model, images, method, target=score)
     assert state_of(model) == before
     assert keras_now() == KERAS
+    assert _probe._current() is None
 
 
 @pytest.fixture(autouse=True)
@@ -372,7 +373,7 @@ def test_memory_is_bounded_by_the_budget(images, monkeypatch):
     explainer = Explainer(model)
     values = explainer.survey(images).values
     assert values == 11 * 8 * 3 + 2 * 9 * 6 * 6 - 9 * 6 * 6 + 6 + 4  # what the four leaves answer
-    monkeypatch.setattr(engine, "BUDGET", 2 * 2 * 4 * values)  # two images with their gradients
+    monkeypatch.setattr(passes, "BUDGET", 2 * 2 * 4 * values)  # two images with their gradients
     many = np.repeat(images, 3, axis=0)
     sizes.clear()
     explained = explainer(many)
@@ -727,7 +728,7 @@ def test_progress_is_shown_where_it_is_asked_for(images, capsys):
 
 
 def test_no_more_passes_are_kept_than_are_worth_it(images, monkeypatch):
-    monkeypatch.setattr(engine, "_KEPT", 2)
+    monkeypatch.setattr(passes, "_KEPT", 2)
     explainer = Explainer(functional())
     for c in range(4):
         explained = explainer(images, target=lambda logits, c=c: logits[:, c])
