@@ -233,7 +233,8 @@ def test_roads_noise_has_its_size_is_the_imputed_pixels_alone_and_the_same_for_a
     removed = (noise != 0).any(axis=3)
     np.testing.assert_allclose(removed.mean(axis=(1, 2)), 0.3, atol=1e-3)
     assert noise[removed].std() == pytest.approx(1, rel=0.05)  # 0.01 of the range
-    assert abs(np.corrcoef(noise[0][removed[0]][:400].ravel(), noise[1][removed[1]][:400].ravel())[0, 1]) < 0.2
+    both = removed[0] & removed[2]
+    assert abs(np.corrcoef(noise[0][both].ravel(), noise[2][both].ravel())[0, 1]) < 0.3  # each image its own
     # The most relevant pixels of the one map are the least relevant of the other: the same image twice.
     np.testing.assert_allclose(seen["noisy"][0], seen["other_map"][1], atol=1e-4)
 
@@ -300,7 +301,8 @@ def test_sensitivity_says_how_often_the_prediction_was_kept():
     def network(given, targets):
         return given[..., 0], np.stack([0.5 - given[:, 1, 1, 0], given[:, 1, 1, 0] - 0.5], axis=1)
 
-    measured = faithfulness.sensitivity(network, images, np.array([0, 1]), seed=0, radius=1.0, n_draws=200)
+    explained = np.array([1, 1])  # not the class predicted for the first
+    measured = faithfulness.sensitivity(network, images, explained, seed=0, radius=1.0, n_draws=200)
     # Noise in ±0.05 lifts 0.49 above 0.5 in 40 of 100 draws.
     assert measured.kept[0] == pytest.approx(0.6, abs=0.12)
     assert measured.kept[1] == 1

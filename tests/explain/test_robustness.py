@@ -109,6 +109,19 @@ def test_only_pixels_from_inside_the_image_are_compared():
     np.testing.assert_allclose(values(table, "pearson"), 1, atol=1e-4)
 
 
+def test_the_value_is_that_of_the_pixels_compared_by_hand():
+    fixed = np.random.default_rng(0).random((1, *SHAPE))
+
+    def noise_everywhere(x, targets):
+        return fixed.repeat(len(x), axis=0), sure(x)
+
+    half = Scale(low=-0.5, high=0)
+    table = robustness.measure(noise_everywhere, images(1), [half], seed=0, n_strengths=1)
+    # Shrunk by half, 21 pixels become the 11 in the middle.
+    expected = half.warp(fixed, {"factor": 0.5})[0, 5:16, 5:16]
+    assert values(table, "pearson")[0] == pytest.approx(np.corrcoef(expected.flat, fixed[0, 5:16, 5:16].flat)[0, 1])
+
+
 def test_a_constant_map_has_no_value_and_is_counted():
     def constant_for_the_first(x, targets):
         maps = x[..., 0].copy()
