@@ -21,7 +21,7 @@ from tqdm import tqdm
 from mi204.errors import SettingError
 from mi204.explain import layers as layer_room
 from mi204.explain.engine import Explainer
-from mi204.explain.inputs import array_of
+from mi204.explain.inputs import array_of, checked
 from mi204.explain.layers import LayerChoice, Seen
 from mi204.explain.maps import resized
 from mi204.explain.passes import Target
@@ -121,7 +121,7 @@ def activation_maps(model: keras.Model | Explainer, images: Any, layer: LayerCho
     Raises SettingError for a layer that is not there, or images that the network does not take.
     """
     explainer = _explainer(model)
-    inputs = explainer._inputs(images)
+    inputs = checked(explainer.model, images)
     place = layer_room.find(explainer.survey(inputs), layer, spatial=False)
     maps = explainer.passes(inputs, None, None, places=(place,)).activations[0]
     constant = np.ptp(maps.reshape(-1, maps.shape[-1]), axis=0) == 0
@@ -300,7 +300,7 @@ def invert(
             steps=steps, total_variation=total_variation, norm=norm, alpha=alpha, beta=beta,
         )
     explainer = _explainer(model)
-    inputs = explainer._inputs(images)
+    inputs = checked(explainer.model, images)
     canvas = _Canvas(explainer, inputs.shape[1:], bounds)
     canvas.read(inputs)
     answers = explainer.passes(inputs, None, None, places=(canvas.place(layer),)).activations[0]
@@ -472,7 +472,7 @@ def _blank(explainer: Explainer, shape: Sequence[int] | None) -> np.ndarray:
             "Réseau d'une seule entrée de forme connue, ou shape, comme (96, 96, 3), attendu, {shape} reçu.",
             shape=str(shape),
         )
-    return explainer._inputs(np.zeros((1, *shape), np.float32))
+    return checked(explainer.model, np.zeros((1, *shape), np.float32))
 
 
 def _subject(canvas: _Canvas, target: Any, layer: LayerChoice | None) -> tuple[Evaluate, int]:
