@@ -203,7 +203,7 @@ def test_summary_by_hand_images_count_not_variants():
             "image": [0, 0, 0, 1, 1, 1, 2, 2, 2],
             "target": "original",
             "measure": "pearson",
-            "value": [0.2, 0.4, math.nan, 0.6, 0.9, 0.9, 0.9, 0.9, 0.9],
+            "value": [0.2, 0.4, math.nan, 0.6, 0.9, math.nan, 0.9, 0.9, 0.9],
             "kept": [True, True, True, True, False, False, True, True, True],
             "probability": 0.5,
         }
@@ -258,6 +258,13 @@ def test_draws_depend_on_seed_variant_and_image_and_on_nothing_else():
     seen.clear()
     robustness.measure(collecting, same, [Elastic()], seed=3, n_strengths=1)
     np.testing.assert_array_equal(seen[1], elastic)
+
+    class Another(Elastic):
+        name = "another"
+
+    seen.clear()
+    robustness.measure(collecting, same, [Another()], seed=3, n_strengths=1)
+    assert (seen[1] != elastic).any()
 
 
 def test_images_in_another_range():
