@@ -200,5 +200,5 @@ def resize(array: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     if array.shape[:2] == (height, width):
         return array
-    rule = Image.Resampling.NEAREST if array.dtype == bool else Image.Resampling.BILINEAR
-    return np.array(Image.fromarray(array).resize((width, height), rule))
+    # Of pictures with one bit per pixel, Pillow takes the nearest whatever the rule.
+    return np.array(Image.fromarray(array).resize((width, height), Image.Resampling.BILINEAR))
