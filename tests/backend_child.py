@@ -1,4 +1,7 @@
-"""Run by test_backends.py in a process per backend: the course's network with given weights, 20 steps, unshuffled."""
+"""Run by test_backends.py in a process per backend: the course's network with given weights, 20 steps, unshuffled.
+
+And every class activation map of another network.
+"""
 
 import sys
 
@@ -8,6 +11,7 @@ from keras import layers
 
 from mi204 import training
 from mi204.backend import gradient, weight_gradients
+from mi204.explain import METHODS, Explainer
 from mi204.models import residual_network
 
 
@@ -69,8 +73,33 @@ normalised = keras.Sequential(
 normalised.set_weights([0.2 * rng.random(weight.shape) for weight in normalised.get_weights()])
 weight_slopes = weight_gradients(normalised, keras.losses.categorical_crossentropy, x[:32], y[:32])
 
+looked_at = keras.Sequential(
+    [
+        keras.Input((32, 32, 3)),
+        layers.Conv2D(5, 3, strides=2, activation="relu", name="early"),
+        layers.BatchNormalization(),
+        layers.Conv2D(6, 3, activation="relu", name="middle"),
+        layers.AveragePooling2D(3),
+        layers.Conv2D(4, 2, activation="relu", name="late"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(5, activation="softmax"),
+    ]
+)
+looked_at.set_weights(
+    [abs(rng.normal(size=w.shape)) + 0.5 if "variance" in w.path else rng.normal(size=w.shape) * 0.5
+     for w in looked_at.weights]
+)
+maps = {}
+for name, method in METHODS.items():
+    place = {"layer": "late" if name == "cam" else "middle", "layers": ["early", "middle"]}.get(method.place)
+    if place or name == "fullgrad":
+        settings = {"samples": 3} if name in ("smoothgradcam++", "sscam") else {}
+        maps[name] = Explainer(looked_at, place)(x[:3], name, [0, 1, 3], **settings)
+
 np.savez(
     answer, predictions=predictions, gradient=slope, losses=losses,
     weight_slopes=np.concatenate([np.ravel(slope) for slope in weight_slopes]),
     deep_predictions=deep_predictions, deep_trained=deep_trained,
+    **{f"raw/{name}": explained.raw for name, explained in maps.items()},
+    **{f"map/{name}": explained.maps for name, explained in maps.items()},
 )

@@ -144,3 +144,16 @@ def test_the_deeper_network_agrees_before_and_after_a_step(answers, pair):
     assert first["deep_predictions"].std() > 1e-3
     np.testing.assert_allclose(first["deep_predictions"], second["deep_predictions"], atol=1e-5)
     np.testing.assert_allclose(first["deep_trained"], second["deep_trained"], atol=1e-3)
+
+
+@pytest.mark.parametrize("pair", list(itertools.combinations(INSTALLED, 2)), ids="-".join)
+def test_every_class_activation_map_agrees(answers, pair):
+    """Those with random draws too; raw maps on the scale of their greatest value."""
+    first, second = (answers[backend] for backend in pair)
+    names = [name.removeprefix("raw/") for name in first if name.startswith("raw/")]
+    assert len(names) >= 21
+    for name in names:
+        raw, other = first[f"raw/{name}"], second[f"raw/{name}"]
+        np.testing.assert_allclose(raw, other, atol=1e-5 * np.abs(raw).max(), err_msg=name)
+        np.testing.assert_allclose(first[f"map/{name}"], second[f"map/{name}"], atol=1e-5, err_msg=name)
+        assert first[f"map/{name}"].max() == 1
