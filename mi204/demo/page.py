@@ -164,32 +164,35 @@ def build(studio: Studio, known: list[Photograph], language: Language) -> gr.Blo
                 problem = gr.HTML(visible=False)
                 shown = gr.HTML()
 
-        def on(event: Callable, function: Callable[..., dict], inputs: list, on_error: dict | None = None) -> None:
-            """Have a function answer an event, one at a time for all visitors; a user's error becomes a message."""
+        def on(event: Callable, function: Callable[..., dict], inputs: list, outputs: list, *, blank: bool) -> None:
+            """Have a function answer an event, one at a time for all visitors.
+
+            A user's error becomes a message; ``blank`` takes the last result away then.
+            """
 
             @wraps(function)
             def guarded(*arguments):
                 try:
                     return function(*arguments)
                 except UserError as error:
-                    return {problem: gr.HTML(view.message(error, language), visible=True), **(on_error or {})}
+                    said = {problem: gr.HTML(view.message(error, language), visible=True)}
+                    return {**said, shown: ""} if blank else said
 
             event(
-                guarded, inputs, [picture, layer, target, strength, problem, shown], concurrency_limit=1,
-                concurrency_id="network", trigger_mode="always_last", show_progress_on=[shown],
-                api_visibility="private",
+                guarded, inputs, [problem, shown, *outputs], concurrency_limit=1, concurrency_id="network",
+                trigger_mode="always_last", show_progress_on=[shown], api_visibility="private",
             )
 
-        look, follow, nothing = [network, method], [transformation, strength], {shown: ""}
-        everything = [picture, *look, layer, target, *follow]
-        on(page.load, afresh, [picture, *look, *follow])
-        on(upload.upload, uploaded, [upload, *look, *follow])
-        on(gallery.select, picked, [*look, *follow])
-        on(network.input, afresh, [picture, *look, *follow], nothing)
+        look, follow, offered = [network, method], [transformation, strength], [layer, target]
+        everything = [picture, *look, *offered, *follow]
+        on(page.load, afresh, [picture, *look, *follow], offered, blank=True)
+        on(network.input, afresh, [picture, *look, *follow], offered, blank=True)
+        on(upload.upload, uploaded, [upload, *look, *follow], [picture, *offered], blank=False)
+        on(gallery.select, picked, [*look, *follow], [picture, *offered], blank=True)
         for each in (method, layer, target):
-            on(each.input, again, everything, nothing)
-        on(transformation.input, transformed, [picture, *look, layer, target, transformation], nothing)
-        on(strength.change, again, everything, nothing)
+            on(each.input, again, everything, [], blank=True)
+        on(transformation.input, transformed, everything[:-1], [strength], blank=True)
+        on(strength.change, again, everything, [], blank=True)
     return page
 
 
