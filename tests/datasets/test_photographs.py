@@ -39,6 +39,7 @@ def test_known_photograph_comes_with_what_is_known(mirror):
     assert plain.mask is None
     np.testing.assert_array_equal(masked.mask, mask)
     assert masked.mask.dtype == bool
+    assert [photograph.name for photograph in photographs.load(["masked", "ours"])] == ["masked", "ours"]
 
 
 def test_altered_photograph_is_refused(mirror):
