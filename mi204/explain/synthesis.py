@@ -152,6 +152,12 @@ def maximise(
     evaluate, n = _subject(canvas, target, layer)
     rng = np.random.default_rng(seed)
     u = _noise(rng, canvas.shape, 0.1) if start is None else canvas.read(np.asarray(start)[None])[0]
+    if u.shape != canvas.shape:
+        raise SettingError(
+            "Expected start to be one picture of shape {wanted}, channels last, received {shape}.",
+            "start doit être une image de forme {wanted}, canaux en dernier, {shape} reçu.",
+            wanted=str(canvas.shape), shape=str(u.shape),
+        )
     with tqdm(total=ascent.steps, disable=not progress, leave=False) as bar:
         return _climbed(canvas, evaluate, np.repeat(u[None], n, axis=0), ascent, rng, bar)
 
@@ -222,7 +228,7 @@ def deep_dream(
     First in the images made ``ratio^(octaves - 1)`` times smaller, then in larger ones, until their own size. What was
     drawn is enlarged and laid over the next octave of the image itself, whose details so come back. A network that
     takes images of one size sees larger ones in tiles, shifted at each step so that no seam stays, and none smaller
-    than that. ``ascent``: by default 20 steps per octave, with shifts alone. Raises SettingError for images smaller
+    than that. ``ascent``: by default 15 steps per octave, with shifts alone. Raises SettingError for images smaller
     than the network takes or beyond the bounds; the rest as in ``maximise``.
     """
     if octaves < 1 or ratio <= 1:
@@ -233,7 +239,7 @@ def deep_dream(
             octaves=octaves, ratio=ratio,
         )
     ascent = ascent or Ascent(
-        steps=20, rate=0.05, smoothness=0.5, total_variation=0, norm=0, jitter=0.5, rotation=0, scale=0
+        steps=15, rate=0.03, smoothness=0.5, saturation=1, total_variation=0, norm=0, jitter=0.5, rotation=0, scale=0
     )
     explainer = _explainer(model)
     images = array_of(images)
@@ -503,10 +509,10 @@ def _weights(units: Sequence[Unit], shape: tuple[int, ...]) -> np.ndarray:
     ):
         raise SettingError(
             "Expected target of a layer to be a map from 0 to {last}, or a number of its answer, of shape {shape}, by "
-            "its place, or a list of these, received {units!r}.",
+            "its place, or a list of these, received {units}.",
             "target d'une couche doit être une carte de 0 à {last}, ou un nombre de sa réponse, de forme {shape}, par "
-            "sa place, ou une liste de ceux-ci, {units!r} reçu.",
-            last=shape[-1] - 1, shape=str(shape), units=units,
+            "sa place, ou une liste de ceux-ci, {units} reçu.",
+            last=shape[-1] - 1, shape=str(shape), units=repr(units),
         )
     weights = np.zeros((len(whole), *([1] * (len(shape) - 1) + [shape[-1]] if maps else shape)), np.float32)
     for row, unit in enumerate(whole):
