@@ -49,9 +49,9 @@ def result(measured: Measured) -> Answer:
     kept = np.concatenate([sweep.kept for sweep in measured.sweeps.values()], axis=1).mean()
     alike = np.concatenate([sweep.similarity for sweep in measured.sweeps.values()], axis=1)
     values = {
-        "backbone": measured.setup.backbone, "method": measured.setup.method, "n_images": len(recognised),
-        "kept": float(kept), "similarity": _mean(alike), "recognised": _mean(recognised),
-        "n_transformations": len(measured.sweeps),
+        "backbone": measured.setup.backbone, "method": measured.setup.method, "recognised": _mean(recognised),
+        "n_known": int((~np.isnan(recognised)).sum()), "n_transformations": len(measured.sweeps),
+        "kept": float(kept), "similarity": _mean(alike),
     }
     texts = ["kept", "similarity" if math.isfinite(values["similarity"]) else "no_map"]
     return Answer(values, texts=tuple(texts) if np.isnan(recognised).all() else ("recognised", *texts))
@@ -265,6 +265,10 @@ def _empty(picture: Picture) -> bool:
     return bool(np.ptp(picture.map) == 0)
 
 
+def _why(picture: Picture) -> Text:
+    return Text(*(" ".join(each[language] for each in picture.diagnostics) for language in ("en", "fr")))
+
+
 def _with_objects(picture: Picture, target: str, values: dict[str, object]) -> list[str]:
     """Name the texts on a picture with objects of the class, and add their numbers."""
     role = picture.role
@@ -272,6 +276,7 @@ def _with_objects(picture: Picture, target: str, values: dict[str, object]) -> l
     if picture.composed:
         texts.append("composed")
     if _empty(picture):
+        values[f"{role}_why"] = _why(picture)
         return [*texts, f"{role}_empty"]
     if picture.objects is None:
         return [*texts, f"{role}_unknown"]
@@ -292,6 +297,7 @@ def _without_object(one: Picture, none: Picture, target: str, values: dict[str, 
     """Name the texts on the picture without the class, and add their numbers."""
     texts = ["none_mistaken" if none.predicted == target else "none_refused"]
     if _empty(none):
+        values["none_why"] = _why(none)
         return [*texts, "none_empty"]
     usual, here = float(one.raw.max()), float(none.raw.max())
     values |= {"one_raw": usual, "none_raw": here, "raw_share": here / usual if usual > 0 else math.nan}
@@ -425,15 +431,16 @@ def share_interval(values: np.ndarray) -> tuple[float, float, float, int]:
 
 
 def interval(measure: str, values: np.ndarray) -> tuple[float, float, float, int]:
-    """Give mean, 95 % interval and number of a measure of question 3.5."""
-    return share_interval(values) if measure == "pointing" else metrics.mean_interval(values)
+    """Give mean, 95 % interval and number of a measure of question 3.5; without enough images, no interval."""
+    mean, low, high, n = share_interval(values) if measure == "pointing" else metrics.mean_interval(values)
+    return (mean, low, high, n) if n >= FEWEST else (mean, math.nan, math.nan, n)
 
 
 @answers("3.5")
 def sensitivity(measured: Measured) -> Answer:
     """Sum up over images and methods how far the network's answers and its maps hold."""
     images, setup = measured.images, measured.setup
-    n, n_outlined = len(images.probability), len(images.area)
+    n, n_outlined = len(images.recognised), len(images.area)
     recognised, low, high, n_known = share_interval(images.recognised)
     values: dict[str, object] = {
         "n_images": n, "n_outlined": n_outlined, "backbone": setup.backbone, "method": setup.method,

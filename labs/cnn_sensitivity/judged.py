@@ -102,12 +102,10 @@ def sweep(config: Config, name: str, images: np.ndarray, look: Looker) -> Sweep:
         n_strengths=config.n_variants,
     )
     table = table[(table["target"] == "original") & (table["measure"] == "pearson")]
-    grids = {column: table.pivot(index="image", columns="strength", values=column)
-             for column in ("value", "kept", "probability")}
+    grids = {column: table.pivot(index="image", columns="strength", values=column) for column in ("value", "kept")}
     return Sweep(
         transformation=name, unit=transformation.unit, strengths=[float(each) for each in grids["value"].columns],
         similarity=grids["value"].to_numpy(float), kept=grids["kept"].to_numpy(bool),
-        probability=grids["probability"].to_numpy(float),
     )
 
 
@@ -120,10 +118,8 @@ def seen(shown: Sequence[Photograph], outlined: Sequence[Photograph], drawn: boo
             float(name in each.answers) if each.answers else math.nan for name, each in zip(named, every, strict=True)
         ])
 
-    probabilities = look_at(backbone, shown)
     return Images(
-        names=[each.name for each in shown], recognised=right(shown, probabilities),
-        probability=probabilities.max(axis=1).astype(float), drawn=drawn,
+        recognised=right(shown, look_at(backbone, shown)), drawn=drawn,
         outlined_recognised=right(outlined, look_at(backbone, outlined)) if outlined else np.empty(0),
         area=np.array([each.mask.mean() for each in outlined]),
     )

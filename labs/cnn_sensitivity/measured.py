@@ -70,8 +70,8 @@ class Picture:
     """Class that the network names."""
     confidence: float
     """Its probability."""
-    diagnostics: list[str]
-    """What is wrong with the map, by the names of ``mi204.explain.DIAGNOSTICS``."""
+    diagnostics: list[dict[str, str]]
+    """What is wrong with the map, sentence by sentence, by language."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,8 +96,6 @@ class Explained:
     """Share of the picture, its strongest pixels, that holds half of the map; NaN where there is nothing."""
     inside: float
     """Share of the map that lies on the object; NaN where there is no outline, or nothing on the map."""
-    diagnostics: list[str]
-    """What is wrong with the map."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,8 +118,6 @@ class Variants:
     """float32 (n, h, w) in 0..1."""
     scores: list[float]
     """Logit of the class, n values."""
-    probabilities: list[float]
-    """Probability of the class, n values."""
     predicted: list[str]
     """Class that the network names, n names."""
     still: list[float]
@@ -169,20 +165,14 @@ class Sweep:
     """Correlation of M(Tx) with T M(x), (n_images, s); NaN where one of them is constant."""
     kept: np.ndarray
     """Whether the network still names the same class, bool (n_images, s)."""
-    probability: np.ndarray
-    """Of the class named for the unchanged image, (n_images, s)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Images:
     """The images of question 3.5."""
 
-    names: list[str]
-    """What each is called, n_images names."""
     recognised: np.ndarray
     """1 where the network names the right class, 0 where not, NaN where nobody has said which is right, (n_images,)."""
-    probability: np.ndarray
-    """Of the class that it names, (n_images,)."""
     drawn: bool
     """Whether the images with outlines are others: drawn ones."""
     outlined_recognised: np.ndarray

@@ -45,8 +45,8 @@ PICTURES = {
     ),
     "none": Picture(
         role="none", name="crow.jpg", composed=False, among=1, image=IMAGE[::-1], objects=OUTLINE, outlined=True,
-        raw=np.float32([[0.7, 0.1], [0.0, -0.2]]), map=spot(3, 3), score=-2.5, probability=0.0031, predicted="black_crow",
-        confidence=0.64, diagnostics=[],
+        raw=np.float32([[0.7, 0.1], [0.0, -0.2]]), map=spot(3, 3), score=-2.5, probability=0.0031,
+        predicted="black_crow", confidence=0.64, diagnostics=[],
     ),
 }
 
@@ -54,7 +54,7 @@ PICTURES = {
 def one_method(label, family, shown, costs, other, compactness, inside, side=(7, 5)):
     return Explained(
         label=label, paper="somebody", family=family, map=shown, side=list(side), costs=costs, other_class=other,
-        compactness=compactness, inside=inside, diagnostics=[],
+        compactness=compactness, inside=inside,
     )
 
 
@@ -73,7 +73,7 @@ def changed(transformation, geometric, unit, scores, still, moved, predicted=Non
         transformation=transformation, geometric=geometric, unit=unit,
         strengths=[-30.0 + 60 * i / (n - 1) for i in range(n)], changes=[0.01 * (i + 1) for i in range(n)],
         images=np.repeat(IMAGE[None], n, axis=0), maps=np.repeat(CENTRE[None], n, axis=0), scores=scores,
-        probabilities=[0.5] * n, predicted=predicted or ["tabby_cat"] * n, still=still, moved=moved,
+        predicted=predicted or ["tabby_cat"] * n, still=still, moved=moved,
     )
 
 
@@ -122,14 +122,13 @@ def swept(transformation, unit, kept, similar, n=N):
     return Sweep(
         transformation=transformation, unit=unit, strengths=[-20.0, 20.0], kept=same,
         similarity=np.stack([around(similar, n=n), around(similar - 0.2, n=n, phase=1)], axis=1),
-        probability=np.full((n, 2), 0.7),
     )
 
 
 SWEEPS = {"shear": swept("shear", "degrees", 2, 0.85), "brightness": swept("brightness", "share", 11, 0.95)}
 IMAGES = Images(
-    names=[f"photo{i}" for i in range(N)], recognised=np.array([1.0] * 9 + [0.0] * 2 + [np.nan]),
-    probability=around(0.8), drawn=False, outlined_recognised=np.array([1.0] * 10 + [0.0] * 2), area=around(0.26),
+    recognised=np.array([1.0] * 9 + [0.0] * 2 + [np.nan]), drawn=False,
+    outlined_recognised=np.array([1.0] * 10 + [0.0] * 2), area=around(0.26),
 )
 
 
@@ -143,7 +142,7 @@ def pictures():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def measured():
     """Make measurements of everything, changed as asked; settings by ``config`` and ``recipe``."""
 

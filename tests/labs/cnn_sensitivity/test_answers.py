@@ -210,15 +210,16 @@ def test_one_several_none(measured):
 
 
 FLAT = np.zeros((8, 8), np.float32)
+WHY = [{"en": "All is negative.", "fr": "Tout est négatif."}, {"en": "A pity.", "fr": "Dommage."}]
 CHANGES = [
     ({"one": {"predicted": "dog", "probability": 0.021}},
      "the network names “dog” (probability 0.82), and gives “tabby cat” 0.021: the map shows"),
-    ({"one": {"map": FLAT}}, "Its map is the same everywhere"),
+    ({"one": {"map": FLAT, "diagnostics": WHY}}, "Its map is empty. All is negative. A pity."),
     ({"one": {"map": spot(0, 0)}}, "does not lie on the object; 22 % of the map do, 0.9 times the share"),
     ({"one": {"objects": None}}, "Nobody has drawn the object's outline"),
     ({"several": {"predicted": "dog", "probability": 0.031}},
      "names “dog” (probability 0.72), and gives “tabby cat” 0.031."),
-    ({"several": {"map": FLAT}}, "Its map is the same everywhere"),
+    ({"several": {"map": FLAT, "diagnostics": WHY}}, "Its map is empty. All is negative. A pity."),
     ({"several": {"objects": None}}, "Nobody has said where the objects are"),
     ({"several": {"map": np.ones((8, 8), np.float32) - spot(0, 0) / 9}}, "marks all 4 of them (at least 50 %"),
     ({"several": {"outlined": True}}, "lies on one of them, and 100 % of the map on them; they take 100 %"),
@@ -228,7 +229,7 @@ CHANGES = [
     ({"none": {"score": 8.9}}, "9.3 with one object, 8.4 with several and 8.9 with none: one expects"),
     ({"none": {"predicted": "tabby_cat"}},
      "(crow.jpg), but the network names it, with probability 0.64"),
-    ({"none": {"map": FLAT}}, "The map is empty"),
+    ({"none": {"map": FLAT, "diagnostics": WHY}}, "The map is empty. All is negative. A pity."),
     ({"none": {"raw": np.float32([[2.2, 0.0]])}}, "no weak one: before it is stretched, its maximum is 2.2, 52 %"),
     ({"none": {"raw": np.float32([[4.6, 0.0]])}}, "even a stronger one: before it is stretched, its maximum is 4.6, "
                                                   "110 %"),
@@ -415,6 +416,13 @@ def test_the_table_of_marks(measured):
     assert table["pointing"][3][1] == pytest.approx((0.4480 - 0.0470) / 2, abs=1e-3)  # Wilson, 2 of 12
 
 
+def test_few_images_have_no_interval(measured):
+    fewer = {name: replace(each, iou=each.iou[:7], pointing=each.pointing[:8]) for name, each in MARKS.items()}
+    table = QUESTIONS["3.5"].function(measured(marks=fewer)).table
+    assert np.isnan([half for _, half in table["iou"]]).all()
+    assert np.isfinite([half for _, half in table["pointing"]]).all()
+
+
 def test_measures_that_nobody_has_are_left_out_of_the_table(measured):
     none = {name: replace(each, pointing=np.empty(0), iou=np.empty(0), photometric=UNKNOWN)
             for name, each in MARKS.items()}
@@ -521,11 +529,11 @@ def few(n):
         for name, each in MARKS.items()
     }
     sweeps = {
-        name: replace(each, similarity=each.similarity[:n], kept=each.kept[:n], probability=each.probability[:n])
+        name: replace(each, similarity=each.similarity[:n], kept=each.kept[:n])
         for name, each in SWEEPS.items()
     }
     images = Images(
-        names=IMAGES.names[:n], recognised=IMAGES.recognised[:n], probability=IMAGES.probability[:n], drawn=False,
+        recognised=IMAGES.recognised[:n], drawn=False,
         outlined_recognised=IMAGES.outlined_recognised[:n], area=IMAGES.area[:n],
     )
     return {"marks": marks, "sweeps": sweeps, "images": images}
@@ -644,14 +652,14 @@ def test_a_method_that_asks_nothing_of_the_class_may_be_as_good(measured):
 
 def test_the_result(measured):
     assert questions.result("cnn_sensitivity", measured(), "en").replace("\u202f", " ") == (
-        "mobilenet names 82 % of 12 images right. Under 2 transformations it keeps its answer in 77 % of the variants; "
+        "mobilenet names 82 % of 11 images right. Under 2 transformations it keeps its answer in 77 % of the variants; "
         "the Grad-CAM maps correlate at 0.80 with what they should become."
     )
     unknown = measured(images=replace(IMAGES, recognised=UNKNOWN))
     assert questions.result("cnn_sensitivity", unknown, "en").startswith("Under 2 transformations")
     nothing = {name: replace(each, similarity=np.full((N, 2), np.nan)) for name, each in SWEEPS.items()}
     assert "cannot be compared" in questions.result("cnn_sensitivity", measured(sweeps=nothing), "en")
-    assert "82 % des images (12)" in questions.result("cnn_sensitivity", measured(), "fr").replace("\u202f", " ")
+    assert "82 % des images (11)" in questions.result("cnn_sensitivity", measured(), "fr").replace("\u202f", " ")
 
 
 def test_without_many_images_the_result_is_in_the_answers(measured):
