@@ -1,8 +1,9 @@
 """Run by test_backends.py in a process per backend: the course's network with given weights, 20 steps, unshuffled.
 
-And every class activation map of another network.
+And every map, and pictures, of another network.
 """
 
+import inspect
 import sys
 
 import keras
@@ -11,7 +12,7 @@ from keras import layers
 
 from mi204 import training
 from mi204.backend import gradient, weight_gradients
-from mi204.explain import METHODS, Explainer
+from mi204.explain import METHODS, Explainer, synthesis
 from mi204.models import residual_network
 
 
@@ -92,9 +93,19 @@ looked_at.set_weights(
 maps = {}
 for name, method in METHODS.items():
     place = {"layer": "late" if name == "cam" else "middle", "layers": ["early", "middle"]}.get(method.place)
-    if place or name == "fullgrad":
-        settings = {"samples": 3} if name in ("smoothgradcam++", "sscam") else {}
-        maps[name] = Explainer(looked_at, place)(x[:3], name, [0, 1, 3], **settings)
+    known = inspect.signature(method.function).parameters
+    few = {"samples": 3, "steps": 4, "masks": 20, "patch": 8}
+    settings = {setting: value for setting, value in few.items() if setting in known}
+    maps[name] = Explainer(looked_at, place)(x[:3], name, [0, 1, 3], **settings)
+
+look = Explainer(looked_at)
+wide = {"bounds": (-5, 7)}
+pictures = {
+    "class": synthesis.maximise(look, [0, 3], ascent=synthesis.Ascent(steps=100), **wide),
+    "filters": synthesis.filters(look, "middle", [0, 4], ascent=synthesis.Ascent(steps=30), starts=2, **wide),
+    "dream": synthesis.deep_dream(look, x[:2], "early", octaves=1, **wide),
+    "inverted": synthesis.invert(look, x[:1], "early", steps=20, **wide),
+}
 
 np.savez(
     answer, predictions=predictions, gradient=slope, losses=losses,
@@ -102,4 +113,6 @@ np.savez(
     deep_predictions=deep_predictions, deep_trained=deep_trained,
     **{f"raw/{name}": explained.raw for name, explained in maps.items()},
     **{f"map/{name}": explained.maps for name, explained in maps.items()},
+    **{f"picture/{name}": made.images for name, made in pictures.items()},
+    **{f"scores/{name}": made.scores for name, made in pictures.items()},
 )
