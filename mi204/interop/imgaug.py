@@ -1,11 +1,11 @@
 """imgaug as the handout's way to make variants of an image; numpy and imgaug alone: no Keras.
 
 imgaug's last release, 0.4.0, is older than numpy 2. What it needs of numpy 1 to be imported, a table of types, is lent
-to it meanwhile; and its elastic distortion, whose maps became float64 with numpy 2, hands them to OpenCV as float32.
+to it meanwhile. Its elastic distortion works on numpy 2 where alpha is drawn, as here, and fails where it is a number:
+only then are its maps float64, which OpenCV refuses.
 """
 
 import types
-from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -75,7 +75,7 @@ def variants(image: np.ndarray, transformation: str, n: int, seed: int) -> np.nd
 
 
 def _augmenters() -> types.ModuleType:
-    """Import ``imgaug.augmenters``; numpy and OpenCV are afterwards as they were."""
+    """Import ``imgaug.augmenters``; numpy is afterwards as it was."""
     types_of_numpy_1 = {
         "int": [np.int8, np.int16, np.int32, np.int64],
         "uint": [np.uint8, np.uint16, np.uint32, np.uint64],
@@ -84,7 +84,6 @@ def _augmenters() -> types.ModuleType:
     try:
         with mock.patch.object(np, "sctypes", types_of_numpy_1, create=True):
             from imgaug import augmenters
-            from imgaug.augmenters import geometric
     except ImportError as error:
         # OpenCV's usual wheel wants the system's libGL, which a server may lack.
         raise SettingError(
@@ -94,16 +93,4 @@ def _augmenters() -> types.ModuleType:
             "machines sans écran : pip install --force-reinstall opencv-python-headless.",
             error=str(error),
         ) from error
-    # imgaug's own view of OpenCV: its other users keep what is there.
-    geometric.cv2 = types.SimpleNamespace(**{**vars(_opencv()), "convertMaps": _convert_maps})
     return augmenters
-
-
-def _opencv() -> types.ModuleType:
-    import cv2
-
-    return cv2
-
-
-def _convert_maps(map_x: np.ndarray, map_y: np.ndarray, *arguments: Any, **settings: Any) -> Any:
-    return _opencv().convertMaps(np.float32(map_x), np.float32(map_y), *arguments, **settings)

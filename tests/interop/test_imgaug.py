@@ -109,15 +109,13 @@ def test_perspective_moves_each_corner_inwards_by_a_little():
 
 
 @needs_imgaug
-def test_numpy_and_opencv_are_afterwards_as_they_were():
+def test_numpy_is_afterwards_as_it_was():
     program = (
-        "import sys, numpy as np, cv2\n"
-        "before = set(vars(np)), dict(vars(cv2))\n"
+        "import sys, numpy as np\n"
         "from mi204.interop import imgaug\n"
         "assert 'imgaug' not in sys.modules\n"
         "imgaug.variants(np.zeros((8, 8, 3), np.uint8), 'elastic', 1, 0)\n"
         "assert 'sctypes' not in vars(np)\n"
-        "assert vars(cv2)['convertMaps'] is before[1]['convertMaps']\n"
         "print(sorted({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
     )
     finished = subprocess.run(
