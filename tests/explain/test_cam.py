@@ -1,5 +1,6 @@
 """Class activation maps against their formulas, written out on plain numpy networks, and the defects of other packages.
 
+That every map is the same on every backend stands in test_backends.py; only what it does not reach is tested on each.
 A: maps of the layer; G: their gradient, by hand; c: the class.
 """
 
@@ -164,7 +165,6 @@ FORMULAS = {
 }
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize("called", FORMULAS, ids=lambda called: "-".join(map(str, called)))
 def test_formula(called, flat_network):
     explainer, A, G = flat_network
@@ -175,7 +175,6 @@ def test_formula(called, flat_network):
     assert np.abs(found.raw).max() > 0.01
 
 
-@pytest.mark.backend
 def test_global_average_pooling_and_one_dense_layer_have_closed_forms(pooled_network):
     explainer, A, weights, bias = pooled_network
     pixels, pooled_maps = A.shape[1] * A.shape[2], A.mean(axis=(1, 2))
@@ -307,7 +306,6 @@ def masked_network():
     return Explainer(model), A, lambda images: numbers(model(images))
 
 
-@pytest.mark.backend
 def test_scorecam_is_the_loop_over_masked_images(masked_network):
     explainer, A, answer = masked_network
     expected = score_weighted(A, TARGETS, answer, lambda i, mask: [IMAGES[i] * mask])
@@ -340,7 +338,6 @@ def test_scorecam_without_any_map_that_varies_is_empty_not_nan():
     close(explain(one_lives, IMAGES, "scorecam", TARGETS).raw, maps_of(one_lives, IMAGES)[..., 0])
 
 
-@pytest.mark.backend
 def test_faster_scorecam_takes_the_maps_that_vary_most(masked_network):
     explainer, A, answer = masked_network
     most = np.argsort(-A.std(axis=(1, 2)), axis=1)[:, :2]
@@ -355,7 +352,6 @@ def draws(i, samples, channels, seed=0):
     return np.random.default_rng([seed, i]).standard_normal((samples, *SIDES, channels), dtype=np.float32)
 
 
-@pytest.mark.backend
 def test_sscam_averages_scores_under_noise_on_the_mask_or_on_the_input(masked_network):
     explainer, A, answer = masked_network
     expected = score_weighted(
@@ -373,7 +369,6 @@ def test_sscam_averages_scores_under_noise_on_the_mask_or_on_the_input(masked_ne
     close(still, explainer(IMAGES, "scorecam", TARGETS).raw, 1e-5)
 
 
-@pytest.mark.backend
 def test_iscam_averages_scores_while_the_mask_grows(masked_network):
     explainer, A, answer = masked_network
     growing = lambda i, mask: [IMAGES[i] * mask * share / 4 for share in (1, 2, 3, 4)]  # noqa: E731
@@ -405,7 +400,7 @@ def test_no_more_images_are_made_at_once_than_go_through_at_once(name, monkeypat
 
     monkeypatch.setattr(Explainer, "passes", counted)
     explain(pooled(), IMAGES, name, TARGETS, chunk_size=3)
-    assert max(seen) == 3
+    assert 1 < max(seen) <= 3
     assert len(seen) > 5
 
 
@@ -441,7 +436,6 @@ def noisy_moments(model, noise, samples, seed):
     return np.mean(powers, axis=0)
 
 
-@pytest.mark.backend
 def test_smooth_gradcam_plus_plus_takes_the_moments_of_noisy_gradients(flat_network):
     explainer, A, _ = flat_network
     first, second, third = noisy_moments(explainer.model, 0.3, 3, seed=4)
@@ -495,7 +489,6 @@ def test_finercam_that_subtracts_nothing_is_its_base(base, pooled_network):
     np.testing.assert_array_equal(found, explainer(IMAGES, base, TARGETS).raw)
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize("similar", [1, 2, 3, 9])
 def test_finercam_explains_the_class_less_the_nearest_others(similar, pooled_network):
     explainer, A, weights, _ = pooled_network
@@ -520,7 +513,6 @@ def test_finercam_of_probabilities_subtracts_them(masked_network):
     close(finer, expected)
 
 
-@pytest.mark.backend
 def test_refinecam_multiplies_maps_in_0_1(flat_network):
     model = flat_network[0].model
     both = explain(model, IMAGES, "refinecam", TARGETS, layer=["first", "last"], base="gradcam")
@@ -531,7 +523,6 @@ def test_refinecam_multiplies_maps_in_0_1(flat_network):
     close(single.raw, explain(model, IMAGES, "gradcam++", TARGETS).maps, 1e-5)
 
 
-@pytest.mark.backend
 def test_layercam_of_several_layers_keeps_the_greatest_of_scaled_maps(flat_network):
     model = flat_network[0].model
     parts = {layer: explain(model, IMAGES, "layercam", TARGETS, layer=layer) for layer in ("first", "last")}
@@ -585,7 +576,6 @@ def test_defect_1_and_2_gradcam_plus_plus_divides_and_by_the_sum_of_the_maps(fla
         assert np.corrcoef(found.ravel(), wrong.ravel())[0, 1] < 0.9999
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize("variant", ["paper", "author"])
 def test_defect_3_gradcam_plus_plus_of_a_logit_of_300_is_no_nan(variant):
     model = pooled()
@@ -713,8 +703,8 @@ def test_defect_12_refinecam_makes_nothing_positive_of_two_negative_maps(flat_ne
 # What holds for all of them.
 
 
-def rich(rank: int = 2, data_format: str = "channels_last", channels: int = 3, sides=(12, 10), seed: int = 0):
-    """Make a network whose gradient varies from pixel to pixel, of any rank, without flattening."""
+def rich(rank: int = 2, data_format: str = "channels_last", channels: int = 3, sides=(12, 10)):
+    """Make a network of any rank whose gradient varies from pixel to pixel, and which sees no left and right."""
     convolution, pooling, averaging = (
         (layers.Conv1D, layers.AveragePooling1D, layers.GlobalAveragePooling1D),
         (layers.Conv2D, layers.AveragePooling2D, layers.GlobalAveragePooling2D),
@@ -729,7 +719,12 @@ def rich(rank: int = 2, data_format: str = "channels_last", channels: int = 3, s
     x = pooling(size(2), data_format=data_format)(x)
     x = convolution(5, size(2), activation="relu", data_format=data_format, name="late")(x)
     x = averaging(data_format=data_format)(x)
-    return give_weights(keras.Model(inputs, layers.Dense(5, activation="softmax")(x)), seed)
+    model = give_weights(keras.Model(inputs, layers.Dense(5, activation="softmax")(x)))
+    for name in ("early", "middle", "late"):
+        kernel, bias = model.get_layer(name).get_weights()
+        mirrored = np.flip(kernel, axis=max(axis for axis, side in enumerate(sides) if side > 1))
+        model.get_layer(name).set_weights([kernel + mirrored, bias])
+    return model
 
 
 class Maker:
@@ -753,8 +748,13 @@ RICH_IMAGES = images_of(4, 12, 10, 3)
 
 
 @pytest.fixture(scope="module")
-def reference():
-    return Maker(rich())(RICH_IMAGES)
+def make():
+    return Maker(rich())
+
+
+@pytest.fixture(scope="module")
+def reference(make):
+    return make(RICH_IMAGES)
 
 
 def assert_equal(found, reference, read=lambda maps: maps, rtol=1e-5):
@@ -780,12 +780,7 @@ class Part:
         self.raw, self.maps = explained.raw[rows], explained.maps[rows]
 
 
-def test_maps_of_a_mirrored_image_are_mirrored_where_the_kernels_are_symmetric():
-    model = rich()
-    for name in ("early", "middle", "late"):
-        kernel, bias = model.get_layer(name).get_weights()
-        model.get_layer(name).set_weights([kernel + kernel[:, ::-1], bias])
-    make = Maker(model)
+def test_maps_of_a_mirrored_image_are_mirrored_where_the_kernels_are_symmetric(make):
     straight, mirrored = (make(images, noise=0) for images in (RICH_IMAGES, RICH_IMAGES[:, :, ::-1]))
     assert_equal(mirrored, straight, lambda maps: maps[:, :, ::-1])
     assert not np.allclose(straight["gradcam"].raw, straight["gradcam"].raw[:, :, ::-1], atol=1e-2)
@@ -797,8 +792,8 @@ def test_channels_first_gives_the_same_maps(reference):
 
 def test_volumes_one_pixel_deep_have_the_maps_of_images(reference):
     """Weights are the same numbers, in kernels of another rank."""
-    volumes = Maker(rich(3, sides=(12, 1, 10)))(RICH_IMAGES[:, :, None])
-    assert_equal(volumes, reference, lambda maps: maps[:, :, 0])
+    found = Maker(rich(3, sides=(12, 1, 10)))(RICH_IMAGES[:, :, None])
+    assert_equal(found, reference, lambda maps: maps[:, :, 0])
 
 
 def test_sequences_have_the_maps_of_images_one_pixel_wide():

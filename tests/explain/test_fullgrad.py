@@ -8,8 +8,6 @@ from keras import layers, ops
 from mi204.backend import gradient
 from mi204.explain import Explainer, explain
 
-pytestmark = pytest.mark.backend
-
 SIDES = (9, 7)
 IMAGES = 3 * np.random.default_rng(1).normal(size=(4, *SIDES, 3)).astype(np.float32)
 TARGETS = [3, 0, 2, 4]
@@ -34,6 +32,7 @@ def gaps(model, targets=TARGETS, **settings):
     return np.abs(explained.numbers["completeness_gap"]) / np.abs(explained.scores).max()
 
 
+@pytest.mark.backend
 def test_all_that_adds_to_the_logit_is_found_in_a_network_of_every_layer_with_a_bias():
     """Fused activations and others, batch normalisation with and without its parts, ReLU6 that saturates."""
     model = network(
