@@ -45,6 +45,8 @@ MATRIX = RNG.integers(0, 500, (10, 10))
 MATRIX[3] = 0
 ACCURACIES = {subset: RNG.random(10) for subset in SUBSETS}
 COUNTS = {subset: np.arange(10) * 30 for subset in SUBSETS}  # none of the first class
+MEANS = np.add.outer(RNG.random(31), [0, -0.1, 0.2])
+CURVE = np.cos(np.arange(11) / 2)
 FILTERS = np.eye(40)
 FILTERS[[0, 3, 4]] = 0
 SEEDS = {setting: [40.0 + index, 41.5, 43.25] for index, setting in enumerate(SETTINGS)}
@@ -148,6 +150,44 @@ WORST = {
     "feature_maps": lambda k: plots.feature_maps(IMAGES[0], MAPS, **k),
     "maps_over_epochs": lambda k: plots.maps_over_epochs(
         IMAGES[0], {epoch: MAPS[..., :12] * epoch for epoch in (1, 10, 20)}, **k
+    ),
+    "overlays": lambda k: plots.overlays(
+        IMAGES.repeat(3, axis=0), MAPS[..., :36].transpose(2, 0, 1), ["Grad-CAM par éléments\n1 234 ×"] * 36,
+        picture=IMAGES[0], **k
+    ),
+    "picture_maps": lambda k: plots.picture_maps(
+        [
+            plots.PictureRow(
+                "Plusieurs objets de la classe", IMAGES[i], 1000 * MAPS[:7, :7, i] - 300, MAPS[..., i],
+                "chien de berger des Shetland (0,87)\nlogit de la classe -12,3", MAPS[..., i] > 0.5,
+            )
+            for i in range(3)
+        ],
+        headings=("Image de l'utilisateur", "Carte brute", "Superposition"), **k
+    ),
+    "variants": lambda k: plots.variants(
+        IMAGES[:10], MAPS[..., :10].transpose(2, 0, 1), ["-30°\nchien de berger des Shetland"] * 10,
+        ["logit -12,3\nr = -0,87"] * 10, **k
+    ),
+    "panels": lambda k: plots.panels(
+        {
+            f"{name} (variation quadratique moyenne)": [
+                [plots.Line("logit de la classe", range(-5, 6), np.arange(11) - 20, hollow=[True, False] * 5 + [True])],
+                [
+                    plots.Line(f"corrélation {i} avec la carte déplacée comme les pixels", range(-5, 6), CURVE + i / 9,
+                               CURVE - 1, CURVE + 1, joined=i > 0)
+                    for i in range(2)
+                ],
+            ]
+            for name in ("cisaillement", "perspective", "distorsion", "luminosité")
+        },
+        ylabels=["logit de la classe étudiée", "corrélation des cartes"], limits=[None, (-1, 1)],
+        filled=("réponse comme pour l'image inchangée", "autre réponse"), **k
+    ),
+    "intervals": lambda k: plots.intervals(
+        [f"Grad-CAM par éléments {i}" for i in range(31)],
+        {f"tient quand la\nlumière {each}": MEANS for each in ("change", "monte", "baisse", "tombe", "vire", "dure")},
+        ylabel="méthode", interval="intervalle à 95 % sur les images", reference="Grad-CAM par éléments 30", **k
     ),
     "model_graph": lambda k: plots.model_graph(make_layers(38), **k),
 }
@@ -354,6 +394,9 @@ NAMED = {
     "distributions": lambda names: plots.distributions([dict.fromkeys(names, WAVEFORM)], ylabel="s", **FOREIGN_FRAME),
     "confusion_matrix": lambda names: plots.confusion_matrix(np.eye(7), names, normalised=True, **FOREIGN_FRAME),
     "examples": lambda names: plots.examples(IMAGES[:7], names, true_labels=["a"] * 7, **FOREIGN_FRAME),
+    "overlays": lambda names: plots.overlays(
+        IMAGES[:7], MAPS[..., :7].transpose(2, 0, 1), names, columns=7, **FOREIGN_FRAME
+    ),
     "banks": lambda names: plots.filter_bank([(name, FILTERS, 4000.0) for name in names], **FOREIGN_FRAME),
 }
 
@@ -417,7 +460,7 @@ def test_escaped_names_are_slanted_as_long_ones_are(install):
 
 
 def test_every_function_is_checked():
-    assert {name.split()[0] for name in WORST} == set(plots.__all__) - {"Album", "Spectrogram"}
+    assert {name.split()[0] for name in WORST} == set(plots.__all__) - {"Album", "Line", "PictureRow", "Spectrogram"}
 
 
 def test_the_rooms_stay_apart():

@@ -157,4 +157,7 @@ def _marks(album: plots.Album) -> None:
         if np.isfinite(values[:, 0]).any():
             measures[album.word(f"panel_{measure}")] = values
     reference = album.word("random_map") if RANDOM in marks else None
-    album.draw("3.5_marks", plots.intervals, names, measures, interval=album.word("interval"), reference=reference)
+    album.draw(
+        "3.5_marks", plots.intervals, names, measures, ylabel=album.word("method"), interval=album.word("interval"),
+        reference=reference,
+    )

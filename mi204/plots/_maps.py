@@ -186,13 +186,10 @@ def panels(
         for index, label in enumerate(labels)
     }
     grid = figure.subplots(len(blocks) * len(ylabels), width, squeeze=False)
-    for axes in grid.flat:
-        axes.set_visible(False)
     for number, block in enumerate(blocks):
         for place, name in enumerate(block):
             for row, (ylabel, lines) in enumerate(zip(ylabels, columns[name], strict=True)):
                 axes = grid[number * len(ylabels) + row, place]
-                axes.set_visible(True)
                 for line in lines:
                     _draw(axes, line, looks[line.label])
                 axes.grid(axis="y")
@@ -202,7 +199,11 @@ def panels(
                 if place == 0:
                     axes.set_ylabel(capital(textwrap.fill(ylabel, 22)))
                 if row == len(ylabels) - 1:
-                    axes.set_xlabel(capital(name))
+                    axes.set_xlabel(capital(_fitting(name, width, PAGE - 0.8)), size=SMALL)
+                else:
+                    axes.tick_params(labelbottom=False)
+    for unused in grid[-len(ylabels) :, len(blocks[-1]) :].flat:
+        unused.remove()
     _share_limits(grid, len(ylabels), limits)
     if filled:
         dot = {"linestyle": "none", "marker": "o", "color": GREY}
@@ -217,6 +218,7 @@ def intervals(
     names: list[str],
     measures: dict[str, np.ndarray],
     *,
+    ylabel: str,
     interval: str,
     reference: str | None = None,
     title: str,
@@ -225,8 +227,8 @@ def intervals(
 ) -> Figure:
     """Draw the mean of each measure for each name, with its interval: ``measures`` holds rows (mean, low, high).
 
-    ``interval`` says what they are. The ``reference``, one of the names, is drawn in grey, with a line through all
-    others. NaN is left out.
+    ``ylabel`` says what the names are, ``interval`` what the intervals are. The ``reference``, one of the names, is
+    drawn in grey, with a line through all others. NaN is left out.
     """
     names = [drawable(name) for name in names]
     figure = new_figure(0.9 + 0.24 * len(names), title=title, footer=footer)
@@ -239,12 +241,15 @@ def intervals(
                 axes.errorbar(mean, position, xerr=ends, capsize=2.5, linewidth=1.2, **look)
                 if name == reference:
                     axes.axvline(mean, color=GREY, linestyle=":", linewidth=1)
-        axes.set_title(heading, size=SMALL)
+        axes.set_xlabel(capital(heading), size=SMALL)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.grid(axis="y")
         axes.margins(x=0.12)
         axes.locator_params(axis="x", nbins=3)
     grid[0].set_yticks(range(len(names)), names)
+    grid[0].set_ylabel(capital(ylabel))
+    for axes in grid[1:]:
+        axes.tick_params(labelleft=False)
     dot = Line2D([], [], color=COLOURS[0], marker="|", markersize=7, label=interval)
     legend_below(figure, [dot])
     return finish(figure, language)
@@ -265,7 +270,7 @@ def _draw(axes: Axes, line: Line, look: dict[str, str]) -> None:
 def _share_limits(grid: np.ndarray, rows: int, limits: Sequence[tuple[float, float] | None]) -> None:
     """Give panels of one quantity the same limits; numbers stand at the first of a row alone."""
     for row in range(rows):
-        shown = [axes for axes in grid[row::rows].flat if axes.get_visible()]
+        shown = [axes for axes in grid[row::rows].flat if axes.figure]
         if limits[row] is None:
             low, high = min(axes.get_ylim()[0] for axes in shown), max(axes.get_ylim()[1] for axes in shown)
             for axes in shown:
@@ -281,8 +286,9 @@ def _grid(n: int, columns: int, labels: list[str], title: str, footer: str) -> t
     return new_figure(rows * (PAGE / columns + label_height) + 0.5, title=title, footer=footer), rows
 
 
-def _fitting(text: str, columns: int) -> str:
-    room = int(72 * (PAGE / columns - 0.2) / CHARACTER)
+def _fitting(text: str, columns: int, width: float = PAGE) -> str:
+    """Break a text into lines of a column of so many that share a ``width`` in inches; its own lines stay apart."""
+    room = int(72 * (width / columns - 0.2) / CHARACTER)
     return "\n".join(textwrap.fill(line, room) for line in drawable(text).split("\n"))
 
 
@@ -307,4 +313,5 @@ def _explain_colours(figure: Figure, language: Language) -> None:
     bar = figure.colorbar(
         ScalarMappable(cmap=COLOUR_MAP), ax=figure.axes, location="bottom", shrink=0.5, aspect=50, pad=0.02
     )
+    bar.set_label(capital(word("scale_per_map", language)))
     bar.set_ticks([0, 1], labels=[word(_LEAST, language), word(_MOST, language)])

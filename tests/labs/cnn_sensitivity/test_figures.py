@@ -145,10 +145,10 @@ def test_curves_of_all_images_have_intervals(english):
 
 def test_marks_have_intervals_and_a_reference(english):
     figure = english["3.5_marks"]
-    titles = [re.sub(r"\s+", " ", axes.get_title()) for axes in figure.axes]
-    assert titles == [
-        "pointing game", "IoU with the object", "drop (low is good)", "insertion - deletion", "follows moved pixels",
-        "holds when light changes",
+    headings = [re.sub(r"\s+", " ", axes.get_xlabel()) for axes in figure.axes]
+    assert headings == [
+        "Pointing game", "IoU with the object", "Drop (low is good)", "Insertion - deletion", "Follows moved pixels",
+        "Holds when light changes",
     ]
     pointing, iou, _, faithfulness, geometric, _ = figure.axes
     names = [label.get_text() for label in pointing.get_yticklabels()]
