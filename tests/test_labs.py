@@ -17,8 +17,9 @@ from mi204.settings import LabConfig
 ROOT = Path(__file__).resolve().parents[1]
 LABS = commands.labs()
 MOST_LINES = {"audio_mnist": 450}
-MORE_ROOMS = {"audio_mnist": ["description", "pairs"]}
-"""Rooms that a lab has besides: seven questions, six networks, two kinds of data."""
+MORE_ROOMS = {"audio_mnist": ["description", "pairs"], "cnn_sensitivity": ["gallery", "judged"]}
+"""Rooms that a lab has besides: seven questions, six networks, two kinds of data; pictures of four origins, and the
+measures of every method."""
 
 
 def part(lab, name):
@@ -36,7 +37,7 @@ def texts(lab):
 
 
 def test_labs_are_found_by_name():
-    assert {"audio_mnist", "cifar_cnn", "fashion_trainer", "mnist_losses"} <= set(LABS)
+    assert {"audio_mnist", "cifar_cnn", "cnn_sensitivity", "fashion_trainer", "mnist_losses"} <= set(LABS)
 
 
 @pytest.mark.parametrize("lab", LABS)
