@@ -90,13 +90,14 @@ looked_at.set_weights(
     [abs(rng.normal(size=w.shape)) + 0.5 if "variance" in w.path else rng.normal(size=w.shape) * 0.5
      for w in looked_at.weights]
 )
-maps = {}
+maps, explainers = {}, {}
 for name, method in METHODS.items():
     place = {"layer": "late" if name == "cam" else "middle", "layers": ["early", "middle"]}.get(method.place)
     known = inspect.signature(method.function).parameters
     few = {"samples": 3, "steps": 4, "masks": 20, "patch": 8}
     settings = {setting: value for setting, value in few.items() if setting in known}
-    maps[name] = Explainer(looked_at, place)(x[:3], name, [0, 1, 3], **settings)
+    look = explainers.setdefault(str(place), Explainer(looked_at, place))  # what it has compiled is used again
+    maps[name] = look(x[:3], name, [0, 1, 3], **settings)
 
 look = Explainer(looked_at)
 wide = {"bounds": (-5, 7)}
