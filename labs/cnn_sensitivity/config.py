@@ -10,7 +10,7 @@ from tyro.conf import Fixed, Suppress
 
 from mi204 import packages, settings
 from mi204.errors import SettingError
-from mi204.settings import LabConfig
+from mi204.settings import LabConfig, Preset
 
 Transformation = Literal["brightness", "contrast", "shear", "elastic", "scale", "perspective"]
 """The handout's six."""
@@ -51,6 +51,9 @@ class Recipe:
 class Config(LabConfig):
     """The lab as a whole."""
 
+    preset: Preset = "course"
+    """Size of the whole: quick (a minute), course (the handout's pictures and variants, a few methods compared), full
+    (every method, all six transformations, more images)."""
     recipe: Suppress[Recipe] = Recipe()
     """The setup."""
     n_seeds: Suppress[Fixed[int]] = 1
