@@ -15,7 +15,7 @@ from mi204.datasets import pictures
 from mi204.datasets.photographs import Photograph
 from mi204.demo import view
 from mi204.demo.studio import Studio, examples
-from mi204.errors import SettingError, UserError
+from mi204.errors import DataError, SettingError, UserError
 from mi204.explain import METHODS
 from mi204.explain.transformations import TRANSFORMATIONS
 from mi204.language import Language, fill, word
@@ -23,7 +23,7 @@ from mi204.terminal import show
 
 _LIBRARYS_CHOICE, _PREDICTED = "", -1
 _MOST_BYTES = 50_000_000
-"""Of an uploaded file."""
+"""Of a picture's file. Gradio is let more, so that the message is ours, in the page's language."""
 _STRENGTHS = 20
 """Steps of the slider."""
 
@@ -51,12 +51,15 @@ def serve(host: str, port: int, language: Language) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="mi204-demo-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # uploads and thumbnails go with the page
+        # Gradio asks itself whether it can be reached: no proxy knows.
+        direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+        os.environ["no_proxy"] = ",".join(filter(None, [direct, "127.0.0.1", "localhost", host]))
         page = build(Studio(), examples(), language)
         try:
             _, address, _ = page.launch(
                 server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, share=False, footer_links=[],
                 run_history=False, enable_monitoring=False, ssr_mode=False, pwa=False, mcp_server=False,
-                max_file_size=_MOST_BYTES, show_error=True, css=_STYLE,
+                max_file_size=20 * _MOST_BYTES, show_error=True, css=_STYLE,
                 theme=gr.themes.Default(primary_hue="blue", font=_FONTS, font_mono=["ui-monospace", "monospace"]),
                 js=f"() => {{ document.documentElement.lang = '{language}'; }}",
             )
@@ -109,7 +112,18 @@ def build(studio: Studio, known: list[Photograph], language: Language) -> gr.Blo
 
     def uploaded(path, *chosen) -> dict:
         file = Path(path)
-        read = pictures.read(file.read_bytes(), file.name, longest_side=pictures.LONGEST_SIDE)
+        try:
+            size = file.stat().st_size
+            if size > _MOST_BYTES:
+                raise DataError(
+                    "Expected a file of at most {most:,} bytes, received {size:,} in {name}: make the picture smaller.",
+                    "Fichier d'au plus {most:,} octets attendu, {size:,} reçu dans {name} : réduire l'image.",
+                    most=_MOST_BYTES, size=size, name=file.name,
+                )
+            content = file.read_bytes()
+        finally:
+            file.unlink()  # nobody's picture stays on the disk
+        read = pictures.read(content, file.name, longest_side=pictures.LONGEST_SIDE)
         photograph = Photograph(file.name, read.image, remarks=read.remarks)
         return {picture: photograph, **afresh(photograph, *chosen)}
 

@@ -149,9 +149,9 @@ def png(rows: Rows, said: Sequence[str]) -> bytes:
         for column, (caption, image) in enumerate(shown):
             axes = figure.add_subplot(grid[row, column])
             axes.imshow(image, interpolation="nearest" if _small(image) else None)
-            axes.set_title(caption.replace("$", r"\$"), fontsize=9)
+            axes.set_title(caption, fontsize=9)
             axes.set_axis_off()
-    figure.text(0.02, (below - 0.1) / height, "\n".join(lines), va="top", fontsize=8, parse_math=False)
+    figure.text(0.02, (below - 0.1) / height, "\n".join(lines), va="top", fontsize=8)
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()
