@@ -242,7 +242,10 @@ def test_sentences_say_what_is_seen_explained_and_wrong(backbone):
         assert said[4].endswith(f"{word('picture_turned', language)}, {word('picture_cmyk', language)}.")
         assert said[5] == word("weights_not_verified", language)
         assert len(said) == 6
-    assert f"{best:.1%}".replace("%", "\u202f%") in view.sentences(marked, picture, seen, None, "en")[0]
+    said = view.sentences(marked, picture, seen, None, "en")
+    assert f"{best:.1%}".replace("%", "\u202f%") in said[0]
+    assert first != 3
+    assert f"cat ({seen.probabilities[3]:.1%})".replace("%", "\u202f%") in said[1]
 
 
 def test_sentences_say_how_well_the_map_follows_or_that_nothing_can_be_said(backbone):
