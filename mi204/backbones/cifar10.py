@@ -19,8 +19,8 @@ MEAN = (125.307, 122.950, 113.865)
 DEVIATION = (62.993, 62.089, 66.705)
 """Their standard deviations."""
 FILE = Path(__file__).with_name("cifar10.npz")
-SHA256 = ""
-TEST_ACCURACY = 0.0
+SHA256 = "cbe922df38f5b50bdec7f851ffb05b62eee719365802719ff7e934ffa0a67fc4"
+TEST_ACCURACY = 0.9121
 """Of the weights as they are in the file, on all 10,000 test images; how it was trained stands in train_cifar10."""
 
 
