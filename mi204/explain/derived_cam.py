@@ -12,6 +12,7 @@ from mi204.explain.cam import check_least, mean_over_pixels, weighted_sum
 from mi204.explain.engine import Run
 from mi204.explain.maps import normalised, resized
 from mi204.explain.methods import METHODS, method
+from mi204.language import Text
 
 _NO_BASES = ("finercam", "refinecam", "guided_gradcam")
 """Methods at a layer that no other is built upon: these here, and one whose map is the image's."""
@@ -36,24 +37,27 @@ def finercam(
     """Explain what tells the class from similar ones: ``y_c - gamma mean_d y_d``, by the method ``base``.
 
     d: the ``similar`` classes whose logits are nearest to the target's, all others where there are fewer. Raises
-    SettingError for a target that is no class, a base that makes no map of a class at a layer, a negative gamma or no
-    similar class.
+    SettingError for a target that is no class or the only one, a base that makes no map of a class at a layer, a negative
+    gamma or no similar class.
     """
     _check_base(base, of_class=True)
     check_least("gamma", gamma, 0)
     check_least("similar", similar, 1, whole=True)
-    if run.targets is None:
+    if run.targets is None or run.coefficients.shape[1] < 2:
         raise SettingError(
-            "Expected target to be a class for finercam, received a function: subtract in it the logits of others.",
-            "target doit être une classe pour finercam, une fonction reçue : y soustraire les logits d'autres classes.",
+            "Expected target to be one of several classes for finercam, received {received}: choose {base}.",
+            "target doit être une classe parmi plusieurs pour finercam, {received} : choisir {base}.",
+            received=Text("a function", "une fonction reçue") if run.targets is None
+            else Text("the only one", "seule classe du réseau reçue"),
+            base=base,
         )
     logits, rows = run.passed.logits, np.arange(len(run.targets))
     distances = np.abs(logits - logits[rows, run.targets][:, None])
     distances[rows, run.targets] = np.inf
     nearest = np.argsort(distances, axis=1, kind="stable")[:, : min(int(similar), logits.shape[1] - 1)]
-    coefficients = run.coefficients.copy()
-    coefficients[rows[:, None], nearest] = -gamma / nearest.shape[1]
-    return METHODS[base].function(run.but(coefficients=coefficients))
+    others = np.zeros_like(run.coefficients)
+    others[rows[:, None], nearest] = 1 / nearest.shape[1]
+    return METHODS[base].function(run.but(coefficients=run.coefficients - gamma * others))
 
 
 @method("refinecam", "RefineCAM", "2026, 2605.14641", place="layers")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from mi204.errors import SettingError
 from mi204.explain import METHODS, Explainer, explain
 from mi204.explain.maps import normalised
 
@@ -840,9 +841,18 @@ def test_settings_that_cannot_be_are_named(name, settings, message, pooled_netwo
         pooled_network[0](IMAGES, name, TARGETS, **settings)
 
 
-def test_finercam_of_a_function_is_refused(pooled_network):
-    with pytest.raises(ValueError, match="target to be a class for finercam"):
+def test_finercam_without_other_classes_is_refused(pooled_network):
+    with pytest.raises(ValueError, match="one of several classes for finercam, received a function: choose gradcam"):
         pooled_network[0](IMAGES, "finercam", lambda logits: logits[:, 0])
+    one_number = headed(lambda x: layers.Dense(1)(layers.GlobalAveragePooling2D()(x)))
+    with pytest.raises(ValueError, match="one of several classes for finercam, received the only one"):
+        explain(one_number, IMAGES, "finercam")
+
+
+def test_settings_that_cannot_be_are_named_in_french(pooled_network):
+    with pytest.raises(SettingError) as raised:
+        pooled_network[0](IMAGES, "iscam", TARGETS, steps=0)
+    assert raised.value.text.written("fr") == "steps doit être un nombre entier d'au moins 1, 0 reçu."
 
 
 def test_methods_are_listed_in_the_order_in_which_they_are_taught():
