@@ -37,8 +37,8 @@ def finercam(
     """Explain what tells the class from similar ones: ``y_c - gamma mean_d y_d``, by the method ``base``.
 
     d: the ``similar`` classes whose logits are nearest to the target's, all others where there are fewer. Raises
-    SettingError for a target that is no class or the only one, a base that makes no map of a class at a layer, a negative
-    gamma or no similar class.
+    SettingError for a target that is no class or the only one, a base that makes no map of a class at a layer, a
+    negative gamma or no similar class.
     """
     _check_base(base, of_class=True)
     check_least("gamma", gamma, 0)

@@ -13,7 +13,7 @@ from keras import layers, ops
 
 from mi204.errors import SettingError
 from mi204.explain import METHODS, Explainer, explain
-from mi204.explain.maps import normalised
+from mi204.explain.maps import normalised, resized
 
 SIDES = (9, 7)
 TARGETS = [3, 0, 2, 4]
@@ -490,6 +490,14 @@ def test_finercam_that_subtracts_nothing_is_its_base(base, pooled_network):
     np.testing.assert_array_equal(found, explainer(IMAGES, base, TARGETS).raw)
 
 
+def test_finercam_hands_its_base_the_draws_of_each_image(pooled_network):
+    explainer = pooled_network[0]
+    drawn = explainer(IMAGES, "smoothgradcam++", TARGETS, seed=3).raw
+    one_by_one = Explainer(explainer.model, chunk_size=1)
+    close(one_by_one(IMAGES, "finercam", TARGETS, seed=3, base="smoothgradcam++", gamma=0).raw, drawn, 1e-5)
+    assert np.abs(drawn - explainer(IMAGES, "gradcam++", TARGETS).raw).max() > 1e-3 * np.abs(drawn).max()
+
+
 @pytest.mark.parametrize("similar", [1, 2, 3, 9])
 def test_finercam_explains_the_class_less_the_nearest_others(similar, pooled_network):
     explainer, A, weights, _ = pooled_network
@@ -806,6 +814,10 @@ def test_sequences_have_the_maps_of_images_one_pixel_wide():
 
 def test_a_constant_map_is_shown_as_nothing_whatever_rounding_makes_of_it():
     """Interpolation of equal numbers gives almost equal ones, whose differences are no picture."""
+    values = np.random.default_rng(0).normal(size=50).astype(np.float32)
+    constant = resized(np.tile(values[:, None, None], (1, 7, 7)), (100, 61))
+    assert (np.ptp(constant, axis=(1, 2)) > 0).sum() > 20
+    np.testing.assert_array_equal(normalised(constant), 0)
     model = pooled(head=None)
     kernel, bias = model.get_layer("last").get_weights()
     model.get_layer("last").set_weights([0 * kernel, np.full_like(bias, 0.123)])
