@@ -143,7 +143,7 @@ def test_training_ends_in_a_file_with_what_is_to_be_said_of_it(tmp_path, monkeyp
     data = ImageDataset("tiny", "real", None, cifar10.CLASSES, images, labels, images[:50], labels[:50])
     monkeypatch.setattr(train_cifar10, "EPOCHS", 2)
     monkeypatch.setattr(train_cifar10, "BATCH_SIZE", 32)
-    monkeypatch.setattr(cifar10, "FILTERS", (4, 8))
+    monkeypatch.setattr(cifar10, "FILTERS", (4,))
     monkeypatch.setattr(train_cifar10.cifar10, "load", {"real": data}.get)
     train_cifar10.main(tmp_path)
     file = tmp_path / "cifar10.npz"
@@ -315,6 +315,7 @@ def test_no_picture_at_all_is_refused(shipped):
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_shipped_network_is_as_good_as_it_says(shipped):
     data = cifar10.cifar10.load("real")
     right = training.predict(shipped.model, shipped.preprocess(data.x_test)).argmax(axis=1) == data.y_test

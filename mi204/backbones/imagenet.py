@@ -11,7 +11,6 @@ from mi204 import training
 from mi204.datasets import pretrained
 from mi204.language import Word
 
-
 INPUT_SHAPE = (224, 224, 3)
 
 
