@@ -490,8 +490,8 @@ def test_finercam_that_subtracts_nothing_is_its_base(base, pooled_network):
     np.testing.assert_array_equal(found, explainer(IMAGES, base, TARGETS).raw)
 
 
-def test_finercam_hands_its_base_the_draws_of_each_image(pooled_network):
-    explainer = pooled_network[0]
+def test_finercam_hands_its_base_the_draws_of_each_image(flat_network):
+    explainer = flat_network[0]
     drawn = explainer(IMAGES, "smoothgradcam++", TARGETS, seed=3).raw
     one_by_one = Explainer(explainer.model, chunk_size=1)
     close(one_by_one(IMAGES, "finercam", TARGETS, seed=3, base="smoothgradcam++", gamma=0).raw, drawn, 1e-5)
