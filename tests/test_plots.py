@@ -186,7 +186,7 @@ WORST = {
     ),
     "intervals": lambda k: plots.intervals(
         [f"Grad-CAM par éléments {i}" for i in range(31)],
-        {f"tient quand la\nlumière {each}": MEANS for each in ("change", "monte", "baisse", "tombe", "vire", "dure")},
+        {f"tient quand la lumière {each}": MEANS for each in ("change", "monte", "baisse", "tombe", "vire", "dure")},
         ylabel="méthode", interval="intervalle à 95 % sur les images", reference="Grad-CAM par éléments 30", **k
     ),
     "model_graph": lambda k: plots.model_graph(make_layers(38), **k),

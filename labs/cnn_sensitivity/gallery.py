@@ -77,7 +77,7 @@ def load_data(config: Config) -> Gallery:
                 "cet ordre, {n} reçu : en donner plus après --images.",
                 n=len(own),
             )
-        return Gallery(backbone, "own", "real", notice, _fitted(own, backbone), own=True)
+        return Gallery(backbone, f"{len(own)} photos (--images)", "real", notice, _fitted(own, backbone), own=True)
     if backbone.name != SHIPPED:
         if config.data == "sample":
             raise SettingError(
@@ -87,7 +87,8 @@ def load_data(config: Config) -> Gallery:
                 "classes de CIFAR-10.",
                 name=backbone.name,
             )
-        return Gallery(backbone, "photographs", "real", notice, _fitted(_photographs(config.data), backbone))
+        known = _photographs(config.data)
+        return Gallery(backbone, f"{len(known)} photos", "real", notice, _fitted(known, backbone))
     data = cifar10.load(config.data, n_train=0, n_test=10_000)
     order = np.random.default_rng(config.recipe.seed).permutation(len(data.x_test))[: max(POOL, config.n_images)]
     masks = data.masks_test if data.masks_test is not None else [None] * len(data.x_test)

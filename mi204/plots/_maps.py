@@ -233,6 +233,7 @@ def intervals(
     names = [drawable(name) for name in names]
     figure = new_figure(0.9 + 0.24 * len(names), title=title, footer=footer)
     grid = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    width = PAGE - 0.4 - max(map(len, names)) * CHARACTER / 72
     for axes, (heading, values) in zip(grid, measures.items(), strict=True):
         for position, (name, (mean, low, high)) in enumerate(zip(names, values, strict=True)):
             look = {"color": GREY if name == reference else COLOURS[0], "marker": "s" if name == reference else "o"}
@@ -241,7 +242,7 @@ def intervals(
                 axes.errorbar(mean, position, xerr=ends, capsize=2.5, linewidth=1.2, **look)
                 if name == reference:
                     axes.axvline(mean, color=GREY, linestyle=":", linewidth=1)
-        axes.set_xlabel(capital(heading), size=SMALL)
+        axes.set_xlabel(capital(_fitting(heading, len(measures), width)), size=SMALL)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.grid(axis="y")
         axes.margins(x=0.12)
@@ -289,7 +290,7 @@ def _grid(n: int, columns: int, labels: list[str], title: str, footer: str) -> t
 def _fitting(text: str, columns: int, width: float = PAGE) -> str:
     """Break a text into lines of a column of so many that share a ``width`` in inches; its own lines stay apart."""
     room = int(72 * (width / columns - 0.2) / CHARACTER)
-    return "\n".join(textwrap.fill(line, room) for line in drawable(text).split("\n"))
+    return "\n".join(textwrap.fill(line, room, break_on_hyphens=False) for line in drawable(text).split("\n"))
 
 
 def _coloured(raw: np.ndarray) -> np.ndarray:

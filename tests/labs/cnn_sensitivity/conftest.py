@@ -60,7 +60,7 @@ def one_method(label, family, shown, costs, other, compactness, inside, side=(7,
 
 EXPLAINED = {
     "gradcam": one_method("Grad-CAM", "layer", CENTRE, [1.1, 1.25, 9.0], 0.31, 0.21, 0.63),
-    "cam": one_method("CAM", "layer", CENTRE, [1.3], 0.32, 0.23, 0.61),
+    "cam": one_method("CAM", "layer", CENTRE, [1.3], 0.32, 0.23, 0.66),
     "eigencam": one_method("Eigen-CAM", "any_class", RAMP, [1.6], 0.98, 0.25, 0.24),
     "scorecam": one_method("Score-CAM", "perturbed", RAMP[::-1].copy(), [130.0], 0.43, 0.27, 0.52),
     "saliency": one_method("Gradient", "input", spot(0, 7), [2.1], 0.45, 0.05, 0.41, (224, 160)),
