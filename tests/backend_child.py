@@ -105,7 +105,7 @@ pictures = {
     "class": synthesis.maximise(look, [0, 3], ascent=synthesis.Ascent(steps=100), **wide),
     "filters": synthesis.filters(look, "middle", [0, 4], ascent=synthesis.Ascent(steps=30), starts=2, **wide),
     "dream": synthesis.deep_dream(look, x[:2], "early", octaves=1, **wide),
-    "inverted": synthesis.invert(look, x[:1], "early", steps=20, **wide),
+    "inverted": synthesis.invert(look, x[:1], "early", steps=20, total_variation=0.01, **wide),
 }
 
 np.savez(

@@ -283,7 +283,7 @@ def invert(
     *,
     bounds: Bounds,
     steps: int = 200,
-    total_variation: float = 0.01,
+    total_variation: float = 3.0,
     norm: float = 0.01,
     alpha: float = 6.0,
     beta: float = 2.0,
