@@ -215,9 +215,10 @@ def test_a_transformed_picture_shows_whether_the_map_follows(page):
     assert page.locator(".mi204-row").count() == 2
     np.testing.assert_array_equal(shown(page, 3), shown(page, 0)[:, ::-1])
     assert re.search(r"Correlation -?[\d.]+ .*SSIM .*overlap .*centre shifted", text(page))
-    page.wait_for_timeout(1000)  # the slider has just been moved by the page itself
     page.get_by_role("slider").press("ArrowLeft")
     page.wait_for_function("document.querySelectorAll('.mi204-row').length == 1")
+    page.wait_for_timeout(1000)
+    assert page.locator(".mi204-row").count() == 1  # the list that was left does not take the slider back
 
 
 def test_the_picture_can_be_saved(page, tmp_path):

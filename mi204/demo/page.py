@@ -200,12 +200,13 @@ def build(studio: Studio, known: list[Photograph], language: Language) -> gr.Blo
         look, follow, offered = [network, method], [transformation, strength], [layer, target]
         everything = [picture, *look, *offered, *follow]
         on(page.load, afresh, [picture, *look, *follow], offered, blank=True)
-        on(network.input, afresh, [picture, *look, *follow], offered, blank=True)
+        # A list's ``input`` comes again when it is left, and would take the slider back.
+        on(network.select, afresh, [picture, *look, *follow], offered, blank=True)
         on(upload.upload, uploaded, [upload, *look, *follow], [picture, *offered], blank=False)
         on(gallery.select, picked, [*look, *follow], [picture, *offered], blank=True)
         for each in (method, layer, target):
-            on(each.input, again, everything, [], blank=True)
-        on(transformation.input, transformed, everything[:-1], [strength], blank=True)
+            on(each.select, again, everything, [], blank=True)
+        on(transformation.select, transformed, everything[:-1], [strength], blank=True)
         on(strength.change, again, everything, [], blank=True)
     return page
 

@@ -101,8 +101,8 @@ def _visualised(
 
 def _head(model: Any) -> Any:
     """Find the last layer of a model that tf-keras-vis can take apart."""
-    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
-    if not inputs or not outputs:
+    inputs = getattr(model, "inputs", None)
+    if not inputs:
         raise SettingError(
             "Expected model to be functional, or Sequential with an Input, received {name}, whose layers tf-keras-vis "
             "cannot tell apart: take mi204.explain, which does.",
@@ -110,6 +110,7 @@ def _head(model: Any) -> Any:
             "les couches : prendre mi204.explain, qui le fait.",
             name=type(model).__name__,
         )
+    outputs = model.outputs
     if len(inputs) > 1 or len(outputs) > 1:
         raise SettingError(
             "Expected model to have one input and one output, received {n_inputs} and {n_outputs}: take mi204.explain.",
