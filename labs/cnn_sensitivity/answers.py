@@ -447,8 +447,11 @@ def sensitivity(measured: Measured) -> Answer:
         "recognised": recognised, "recognised_low": low, "recognised_high": high, "n_known": n_known,
         "area": _mean(images.area), "fewest": FEWEST,
     }
-    texts = ["images", *(["sample"] if measured.source == "sample" else [])]
-    texts.append("recognised" if n_known else "recognised_unknown")
+    texts = ["images", "recognised" if n_known else "recognised_unknown"]
+    if measured.source == "sample":
+        values["chance"] = 1 / setup.n_classes
+        beyond = metrics.significantly_above_chance(recognised, n_known, setup.n_classes)
+        texts.append("sample_recognised" if beyond else "sample_not_recognised")
     if not n_outlined:
         texts.append("no_outlines")
     elif images.drawn:

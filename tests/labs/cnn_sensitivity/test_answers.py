@@ -467,8 +467,11 @@ def test_images_whose_class_nobody_knows(measured):
 
 
 def test_a_sample_is_called_drawn(measured):
-    sample = replace(measured(), source="sample")
-    assert "They are drawn, unlike the photographs" in said("3.5", sample)
+    ten = replace(SETUP, n_classes=10)
+    check("3.5", replace(measured(setup=ten), source="sample"), ("it recognises them beyond chance (10 %).",))
+    few_right = replace(IMAGES, recognised=np.array([1.0] * 3 + [0.0] * 9))
+    check("3.5", replace(measured(setup=ten, images=few_right), source="sample"),
+          ("recognises them no better than chance (10 %): where its maps lie",))
     assert "They are drawn" not in said("3.5", measured())
 
 

@@ -147,8 +147,8 @@ def test_marks_have_intervals_and_a_reference(english):
     figure = english["3.5_marks"]
     headings = [re.sub(r"\s+", " ", axes.get_xlabel()) for axes in figure.axes]
     assert headings == [
-        "Pointing game", "IoU with the object", "Drop (low is good)", "Insertion - deletion", "Follows moved pixels",
-        "Holds when light changes",
+        "Pointing game", "IoU with the object", "Drop (low is good)", "Insertion minus deletion",
+        "Follows moved pixels", "Holds when light changes",
     ]
     pointing, iou, _, faithfulness, geometric, _ = figure.axes
     names = [label.get_text() for label in pointing.get_yticklabels()]
