@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import importlib
 import inspect
@@ -77,7 +78,8 @@ def numpy_network(arrays, x):
 def test_shipped_network_answers_the_same_on_every_backend(shipped):
     x, shown = shipped.prepare(IMAGES)
     with np.load(cifar10.FILE, allow_pickle=False) as arrays:
-        expected = numpy_network(arrays, (IMAGES - np.array(cifar10.MEAN)) / cifar10.DEVIATION)
+        x_reference = (IMAGES - np.array([125.307, 122.950, 113.865])) / [62.993, 62.089, 66.705]
+        expected = numpy_network(arrays, x_reference)
     np.testing.assert_allclose(training.predict(shipped.model, x), expected, atol=1e-5)
     np.testing.assert_array_equal(shown, IMAGES)
 
@@ -258,7 +260,7 @@ def test_missing_weights_are_asked_for(known, monkeypatch):
     assert len(tiny.built) == 1, "the network is not built in vain"
 
 
-PIXELS = np.array([[[[0, 127.5, 255]]]])
+PIXELS = np.array([[[[0, 127.5, 255]]]], np.float32)
 
 
 @pytest.mark.parametrize(
@@ -298,6 +300,12 @@ def test_pictures_of_any_size_come_whole_to_the_size_of_the_network(shipped):
     assert (shown[0, :, 18:] == 250).all()
     np.testing.assert_array_equal(shown[1], IMAGES[0])
     np.testing.assert_array_equal(x, shipped.preprocess(shown))
+
+
+def test_height_comes_before_width(shipped):
+    upright = keras.Sequential([keras.Input((8, 4, 3)), layers.GlobalAveragePooling2D()])
+    _, shown = dataclasses.replace(shipped, model=upright).prepare(IMAGES)
+    assert shown.shape == (3, 8, 4, 3)
 
 
 @pytest.mark.parametrize(
