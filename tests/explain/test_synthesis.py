@@ -87,6 +87,13 @@ def test_the_score_is_what_was_asked_for_of_the_finished_picture(network):
 
 
 @backend
+def test_a_class_and_its_number_of_the_last_layer_climb_alike_where_channels_have_other_ranges(linear):
+    climb = {"bounds": ([-2, 0], [1, 50]), "ascent": SHORT}
+    made = maximise(linear[0], 1, "classes", **climb)
+    np.testing.assert_allclose(made.images, maximise(linear[0], 1, **climb).images, atol=1e-4)
+
+
+@backend
 def test_pictures_climb_and_are_the_same_alone_in_chunks_and_again(network):
     look, _ = network
     ascent = Ascent(steps=15)
