@@ -130,7 +130,8 @@ def test_shipped_file_with_one_other_bit_is_refused(tmp_path, monkeypatch):
 
 
 def test_what_is_written_is_read_with_kernels_rounded(tmp_path):
-    model = cifar10.network()
+    model, rng = cifar10.network(), np.random.default_rng(0)
+    model.set_weights([rng.random(weight.shape) for weight in model.get_weights()])
     cifar10.write(model, tmp_path / "written.npz")
     read = cifar10.read((tmp_path / "written.npz").read_bytes())
     for ours, theirs in zip(read.get_weights(), model.get_weights(), strict=True):
@@ -156,6 +157,18 @@ def test_training_ends_in_a_file_with_what_is_to_be_said_of_it(tmp_path, monkeyp
     loss = training.read_history(tmp_path).metrics["loss"]
     assert len(loss) == 2
     assert loss[1] < loss[0]
+
+
+def test_training_is_given_each_image_with_its_label(tmp_path, monkeypatch):
+    labels = np.arange(1200) % 10
+    images = np.broadcast_to(labels.astype(np.uint8)[:, None, None, None], (1200, 32, 32, 3))
+    data = ImageDataset("tiny", "real", None, cifar10.CLASSES, images, labels, images[:0], labels[:0])
+    given = {}
+    monkeypatch.setattr(training, "fit", lambda model, train, validation, **_: given.update(t=train, v=validation))
+    train_cifar10.train(data, tmp_path)
+    for (x, y), shown in ((given["t"], images), (given["v"], cifar10.preprocess(images[:1000]))):
+        np.testing.assert_array_equal(x, shown)
+        np.testing.assert_array_equal(y.argmax(axis=1), labels[: len(x)])
 
 
 def test_training_sees_standardised_variants():
