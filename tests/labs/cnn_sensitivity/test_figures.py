@@ -161,6 +161,11 @@ def test_marks_have_intervals_and_a_reference(english):
     assert points(iou) == pytest.approx([0.52, 0.41, 0.28, 0.17])
     assert points(faithfulness) == pytest.approx([0.31, 0.22, 0.11, 0.01])
     assert points(geometric) == pytest.approx([0.83, 0.74, 0.45])
+    ends = [collection.get_segments()[0][:, 0] for collection in iou.collections]
+    assert len(ends) == 4
+    np.testing.assert_allclose(ends[0], [0.52 - 0.0233, 0.52 + 0.0233], atol=1e-3)  # Student's t
+    ends = pointing.collections[3].get_segments()[0][:, 0]
+    np.testing.assert_allclose(ends, [0.0470, 0.4480], atol=1e-3)  # Wilson, 2 of 12
     reference = [line for line in iou.lines if line.get_linestyle() == ":"]
     assert [line.get_xdata()[0] for line in reference] == pytest.approx([0.17])
     assert not [line for line in geometric.lines if line.get_linestyle() == ":"]
