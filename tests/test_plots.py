@@ -45,6 +45,7 @@ MATRIX = RNG.integers(0, 500, (10, 10))
 MATRIX[3] = 0
 ACCURACIES = {subset: RNG.random(10) for subset in SUBSETS}
 COUNTS = {subset: np.arange(10) * 30 for subset in SUBSETS}  # none of the first class
+SCALES = (1, 0.7, 0.5, 0.4, 9, 40)
 MEANS = np.add.outer(RNG.random(31), [0, -0.1, 0.2])
 CURVE = np.cos(np.arange(11) / 2)
 FILTERS = np.eye(40)
@@ -186,7 +187,10 @@ WORST = {
     ),
     "intervals": lambda k: plots.intervals(
         [f"Grad-CAM par éléments {i}" for i in range(31)],
-        {f"tient quand la lumière {each}": MEANS for each in ("change", "monte", "baisse", "tombe", "vire", "dure")},
+        {
+            f"tient quand la lumière {each}": scale * MEANS
+            for each, scale in zip(("change", "monte", "baisse", "tombe", "vire", "dure"), SCALES, strict=True)
+        },
         ylabel="méthode", interval="intervalle à 95 % sur les images", reference="Grad-CAM par éléments 30", **k
     ),
     "model_graph": lambda k: plots.model_graph(make_layers(38), **k),

@@ -448,7 +448,7 @@ def sensitivity(measured: Measured) -> Answer:
         "area": _mean(images.area), "fewest": FEWEST,
     }
     texts = ["images", "recognised" if n_known else "recognised_unknown"]
-    if measured.source == "sample":
+    if measured.source == "sample" and n_known:
         values["chance"] = 1 / setup.n_classes
         beyond = metrics.significantly_above_chance(recognised, n_known, setup.n_classes)
         texts.append("sample_recognised" if beyond else "sample_not_recognised")

@@ -72,8 +72,8 @@ def _variants(album: plots.Album, name: str, variants: Variants) -> None:
     if variants.strengths is None:
         labels = [f"{album.word('variant')} {number}" for number in range(1, len(variants.images) + 1)]
     else:
-        unit = {"degrees": "°", "share": "", "alpha": ""}[variants.unit]
-        labels = [_filled(album, "{strength:+.3g}", strength=each) + unit for each in variants.strengths]
+        written = {"degrees": "{strength:+.3g}°", "share": "{strength:+.2f}", "alpha": "{strength:+.3g}"}[variants.unit]
+        labels = [_filled(album, written, strength=each) for each in variants.strengths]
     answers = [album.vocabulary.translated(named(each), album.language) for each in variants.predicted]
     labels = [f"{label}\n{answer}" for label, answer in zip(labels, answers, strict=True)]
     captions = [

@@ -246,7 +246,7 @@ def intervals(
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.grid(axis="y")
         axes.margins(x=0.12)
-        axes.locator_params(axis="x", nbins=3)
+        axes.locator_params(axis="x", nbins=2, steps=[1, 2, 5, 10])
     grid[0].set_yticks(range(len(names)), names)
     grid[0].set_ylabel(capital(ylabel))
     for axes in grid[1:]:

@@ -95,7 +95,7 @@ def test_variants_carry_strength_answer_score_and_similarity(english):
     np.testing.assert_array_equal(tops[0].images[0].get_array(), VARIANTS["shear"].images[0])
     np.testing.assert_allclose(bottoms[0].images[0].get_array()[3, 3], RED, atol=0.01)
     brightness = english["3.4_variants_brightness"]
-    assert brightness.axes[0].get_title() == "-30\ntabby cat"  # no degrees
+    assert brightness.axes[0].get_title() == "-30.00\ntabby cat"  # a share
 
 
 def test_variants_of_imgaug_have_numbers_and_points(measured):
