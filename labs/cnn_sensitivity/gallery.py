@@ -89,8 +89,9 @@ def load_data(config: Config) -> Gallery:
             )
         known = _photographs(config.data)
         return Gallery(backbone, f"{len(known)} photos", "real", notice, _fitted(known, backbone))
-    data = cifar10.load(config.data, n_train=0, n_test=10_000)
-    order = np.random.default_rng(config.recipe.seed).permutation(len(data.x_test))[: max(POOL, config.n_images)]
+    n = max(POOL, config.n_images)
+    data = cifar10.load(config.data, n_train=0, n_test=n)
+    order = np.random.default_rng(config.recipe.seed).permutation(len(data.x_test))[:n]
     masks = data.masks_test if data.masks_test is not None else [None] * len(data.x_test)
     shown = tuple(
         Photograph(
