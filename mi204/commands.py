@@ -15,6 +15,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes
 
 from mi204 import backend, packages, paths, questions, results, terminal
+from mi204.demo import serve
 from mi204.errors import SettingError, UserError
 from mi204.language import Language, fill, word
 from mi204.questions import Question
@@ -272,11 +273,7 @@ def demo(host: str, port: int, language: Language) -> None:
             "--port de 1 à 65535 attendu, {port} reçu : en choisir un au-dessus de 1023.",
             port=port,
         )
-    packages.require("gradio")
-    with terminal.ended_by_ctrl_c(language):
-        backend.prepare()
-        from mi204.demo import page  # imports Keras and Gradio
-    page.serve(host, port, language)
+    serve(host, port, language)
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """The page itself: what stands where, what happens when something is chosen; served on this machine."""
 
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -27,8 +26,6 @@ _MOST_BYTES = 50_000_000
 _STRENGTHS = 20
 """Steps of the slider."""
 
-_FONTS = ["system-ui", "sans-serif"]
-"""Of the reader's machine: Gradio's own come from the internet."""
 _STYLE = """
 .mi204-examples .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
 .mi204-row { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 0.6rem; margin-bottom: 0.6rem; }
@@ -45,38 +42,29 @@ _STYLE = """
 
 
 def serve(host: str, port: int, language: Language) -> None:
-    """Show the page at an address of this machine until Ctrl-C.
-
-    Raises SettingError where nothing can be served there.
-    """
-    with tempfile.TemporaryDirectory(prefix="mi204-demo-") as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder  # uploads and thumbnails go with the page
-        # Gradio asks itself whether it can be reached: no proxy knows.
-        direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-        os.environ["no_proxy"] = ",".join(filter(None, [direct, "127.0.0.1", "localhost", host]))
-        page = build(Studio(), examples(), language)
-        try:
-            _, address, _ = page.launch(
-                server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, share=False, footer_links=[],
-                run_history=False, enable_monitoring=False, ssr_mode=False, pwa=False, mcp_server=False,
-                max_file_size=20 * _MOST_BYTES, show_error=True, css=_STYLE,
-                theme=gr.themes.Default(primary_hue="blue", font=_FONTS, font_mono=["ui-monospace", "monospace"]),
-                js=f"() => {{ document.documentElement.lang = '{language}'; }}",
-            )
-        except OSError as error:
-            raise SettingError(
-                "Expected --host and --port to be an address of this machine that is free, received {host} and {port}: "
-                "choose another port.",
-                "Adresse libre de cette machine attendue pour --host et --port, {host} et {port} reçu : choisir un "
-                "autre port.",
-                host=host, port=port,
-            ) from error
-        show(fill(word("page_started", language), {"address": address}, language))
-        try:
-            while True:
-                time.sleep(60)
-        finally:
-            page.close(verbose=False)
+    """Show the page at an address of this machine until Ctrl-C; raise SettingError where nothing can be served."""
+    # Gradio asks itself whether it can be reached: no proxy knows.
+    direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    os.environ["no_proxy"] = ",".join(filter(None, [direct, "127.0.0.1", "localhost", host]))
+    page = build(Studio(), examples(), language)
+    try:
+        _, address, _ = page.launch(
+            server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, share=False, footer_links=[],
+            run_history=False, enable_monitoring=False, ssr_mode=False, pwa=False, mcp_server=False,
+            max_file_size=20 * _MOST_BYTES, show_error=True, css=_STYLE, theme=gr.themes.Default(primary_hue="blue"),
+            js=f"() => {{ document.documentElement.lang = '{language}'; }}",
+        )
+    except OSError as error:
+        raise SettingError(
+            "Expected --host and --port to be an address of this machine that is free, received {host} and {port}: "
+            "choose another port.",
+            "Adresse libre de cette machine attendue pour --host et --port, {host} et {port} reçu : choisir un autre "
+            "port.",
+            host=host, port=port,
+        ) from error
+    show(fill(word("page_started", language), {"address": address}, language))
+    while True:
+        time.sleep(60)
 
 
 def build(studio: Studio, known: list[Photograph], language: Language) -> gr.Blocks:
