@@ -51,7 +51,9 @@ def serve(host: str, port: int, language: Language) -> None:
         _, address, _ = page.launch(
             server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, share=False, footer_links=[],
             run_history=False, enable_monitoring=False, ssr_mode=False, pwa=False, mcp_server=False,
-            max_file_size=20 * _MOST_BYTES, show_error=True, css=_STYLE, theme=gr.themes.Default(primary_hue="blue"),
+            max_file_size=20 * _MOST_BYTES, show_error=True, css=_STYLE,
+            # Gradio's own font comes without the weight of headings.
+            theme=gr.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"]),
             js=f"() => {{ document.documentElement.lang = '{language}'; }}",
         )
     except OSError as error:
