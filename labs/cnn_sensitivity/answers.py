@@ -458,7 +458,7 @@ def sensitivity(measured: Measured) -> Answer:
         values |= _drawn(images.outlined_recognised, setup.n_classes)
         texts.append("drawn_recognised" if values["beyond_chance"] else "drawn_not_recognised")
     else:
-        texts.append("outlined")
+        texts.append("outlined" if n_outlined >= FEWEST else "outlined_few")
     texts += _answers_hold(measured.sweeps, values)
     texts += _maps_hold(measured.sweeps, values)
     if n < FEWEST:

@@ -567,7 +567,7 @@ def test_outlines_of_too_few_images(measured):
     found = few(N) | {"images": replace(IMAGES, area=IMAGES.area[:2], outlined_recognised=np.ones(2))}
     found["marks"] = {name: replace(each, iou=each.iou[:2], pointing=each.pointing[:2]) for name, each in MARKS.items()}
     text = said("3.5", measured(**found))
-    assert "The objects of 2 images" in text
+    assert "The objects of 2 images alone are outlined, 27 % of the picture on average: too few to conclude" in text
     assert "On the object" not in text
     assert "Each lies" not in text
     assert "asks nothing of the class" not in text

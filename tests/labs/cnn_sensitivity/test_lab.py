@@ -409,6 +409,12 @@ def test_methods_are_judged_on_the_class_named_and_on_the_true_one(whole, tiny):
     np.testing.assert_allclose(measured.images.area, masks.mean(axis=(1, 2)))
 
 
+def test_the_true_class_is_the_likeliest_right_one_or_where_nobody_knows_the_one_named():
+    probabilities = np.array([[0.1, 0.3, 0.6], [0.1, 0.3, 0.6], [0.1, 0.3, 0.6]])
+    every = [Photograph("", None, answers=answers) for answers in (("dog", "car"), ("dog",), ())]
+    assert judged.true_classes(every, probabilities, CLASSES).tolist() == [1, 0, 2]
+
+
 def test_maps_that_know_nothing_are_judged_too(whole):
     marks = whole[1].marks["random"]
     assert (marks.label, marks.of_class) == ("random", False)
@@ -431,6 +437,25 @@ def test_sweeps_go_from_weak_to_strong(whole, tiny):
     held = judged.held(replace(TINY, transformations=("shear",)), "gradcam", images, look)
     assert np.isnan(held["photometric"]).all()
     np.testing.assert_allclose(whole[1].marks["gradcam"].geometric, held["geometric"], atol=1e-5)
+
+
+def test_methods_are_judged_by_how_their_maps_hold(whole, tiny):
+    """Pearson's correlation of M(Tx) with T M(x), mean over four strengths; light draws nothing and moves nothing."""
+    look, images = Looker(tiny.backbone, TINY.recipe), judged.stacked(tiny.shown[:9])
+    before = look(images, "saliency")
+    brightness, shear = TRANSFORMATIONS["brightness"], TRANSFORMATIONS["shear"]
+    photometric, geometric = [], []
+    for strength in brightness.strengths(4):
+        changed = brightness.apply(images, {"factor": 1 + strength})
+        photometric.append(pearson(look(changed, "saliency", before.targets).maps, before.maps))
+    for strength in shear.strengths(4):
+        parameters = {"degrees": strength}
+        found = look(shear.apply(images, parameters), "saliency", before.targets).maps
+        valid = np.repeat(shear.valid(parameters, (16, 16))[None], 9, axis=0)
+        geometric.append(pearson(found, shear.warp(before.maps, parameters), valid))
+    marks = whole[1].marks["saliency"]
+    np.testing.assert_allclose(marks.photometric, np.mean(photometric, axis=0), atol=1e-3)
+    np.testing.assert_allclose(marks.geometric, np.mean(geometric, axis=0), atol=1e-3)
 
 
 def test_drawn_images_are_outlined_where_the_others_are_not(tiny):
