@@ -153,7 +153,7 @@ class Looker:
         seen = self.explainer(inputs, "gradcam", targets)  # scores and answers; the maps come from elsewhere
         layer = None if method == "saliency" else seen.layers[0]
         raw = tf_keras_vis.raw_maps(self.backbone.model, inputs, seen.targets, method, layer)
-        maps = normalised(resized(np.maximum(raw, 0), inputs.shape[1:3]))
+        maps = normalised(resized(raw, inputs.shape[1:3]))  # tf-keras-vis rectifies
         constant = tuple(("constant",) if flat else () for flat in similarity.constant(maps))
         return replace(seen, method=METHODS[method], raw=raw, maps=maps, diagnostics=constant)
 
