@@ -188,7 +188,7 @@ def setup(measured: Measured) -> Answer:
         **vars(chosen), "side": _sides(chosen.side), "map_side": _sides(chosen.map_side),
         "target": _class(chosen.target), "reason": Text(chosen.reason["en"], chosen.reason["fr"]),
     }
-    texts = ["network"]
+    texts = ["network", *([chosen.remark] if chosen.remark else [])]
     if chosen.accuracy is not None:
         texts.append("accuracy")
     texts.append("at_layer" if chosen.layer else "at_input")
@@ -209,7 +209,7 @@ def setup(measured: Measured) -> Answer:
         [
             {
                 "picture": Word(f"role_{role}"),
-                "name": picture.name,
+                "name": [picture.name, *picture.remarks],
                 "predicted_class": named(picture.predicted),
                 "confidence": picture.confidence,
                 "target_probability": picture.probability,

@@ -110,10 +110,11 @@ def three_pictures(config: Config, gallery: Gallery, look: Looker) -> tuple[int,
         each = chosen[role]
         probabilities = found.probabilities[index]
         shown[role] = Picture(
-            role=role, name=each.picture.name, composed=each.composed, among=each.among, image=each.picture.image,
-            objects=each.objects, outlined=each.picture.mask is not None, raw=raw[index], map=found.maps[index],
-            score=float(found.scores[index]), probability=float(probabilities[target]),
-            predicted=classes[probabilities.argmax()], confidence=float(probabilities.max()),
+            role=role, name=each.picture.name, remarks=list(each.picture.remarks), composed=each.composed,
+            among=each.among, image=each.picture.image, objects=each.objects, outlined=each.picture.mask is not None,
+            raw=raw[index], map=found.maps[index], score=float(found.scores[index]),
+            probability=float(probabilities[target]), predicted=classes[probabilities.argmax()],
+            confidence=float(probabilities.max()),
             diagnostics=[
                 {language: DIAGNOSTICS[name].written(language) for language in ("en", "fr")}
                 for name in found.diagnostics[index]
@@ -126,9 +127,9 @@ def describe(gallery: Gallery, target: int, found: Explanation) -> Setup:
     """Describe the setup."""
     backbone = gallery.backbone
     return Setup(
-        backbone=backbone.name, trained_on=backbone.source, parameters=backbone.model.count_params(),
-        side=list(backbone.input_size), n_classes=len(backbone.classes), accuracy=backbone.accuracy,
-        method=found.method.label, paper=found.method.paper, layer=", ".join(found.layers),
+        backbone=backbone.name, trained_on=backbone.source, remark=backbone.remark,
+        parameters=backbone.model.count_params(), side=list(backbone.input_size), n_classes=len(backbone.classes),
+        accuracy=backbone.accuracy, method=found.method.label, paper=found.method.paper, layer=", ".join(found.layers),
         map_side=list(found.raw.shape[1:3]), target=backbone.classes[target],
         reason={language: found.reason.written(language) for language in ("en", "fr")},
     )

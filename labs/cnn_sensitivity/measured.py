@@ -18,6 +18,8 @@ class Setup:
     """Name of the network, such as ``mobilenet_v2_1.0``."""
     trained_on: str
     """On what it was trained, and by whom."""
+    remark: str | None
+    """A word: what is to be known of weights that are not proved to be the official ones."""
     parameters: int
     """Its parameters."""
     side: list[int]
@@ -48,6 +50,8 @@ class Picture:
     """``one``, ``several`` or ``none``: how many objects of the class it shows."""
     name: str
     """What it is called: its file, or its number among the test images."""
+    remarks: list[str]
+    """Words: what was done to the user's file for it to be read."""
     composed: bool
     """Whether it was put together from other images."""
     among: int

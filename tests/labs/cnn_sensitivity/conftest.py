@@ -28,23 +28,25 @@ QUARTERS = np.ones((SIDE, SIDE), np.uint8)
 QUARTERS[:4, 4:], QUARTERS[4:, :4], QUARTERS[4:, 4:] = 2, 3, 4
 
 SETUP = Setup(
-    backbone="mobilenet", trained_on="ImageNet", parameters=3_538_984, side=[224, 160], n_classes=1000, accuracy=0.887,
-    method="Grad-CAM", paper="Selvaraju 2017", layer="out_relu", map_side=[7, 5],
+    backbone="mobilenet", trained_on="ImageNet", remark=None, parameters=3_538_984, side=[224, 160],
+    n_classes=1000, accuracy=0.887, method="Grad-CAM", paper="Selvaraju 2017", layer="out_relu", map_side=[7, 5],
     reason={"en": "Layer out_relu, the last.", "fr": "Couche out_relu, la dernière."}, target="tabby_cat",
 )
 PICTURES = {
     "one": Picture(
-        role="one", name="cat.jpg", composed=False, among=5, image=IMAGE, objects=OUTLINE, outlined=True,
+        role="one", name="cat.jpg", remarks=[], composed=False, among=5, image=IMAGE, objects=OUTLINE, outlined=True,
         raw=np.float32([[0.2, 4.2], [0.4, -0.6]]), map=CENTRE, score=9.3, probability=0.81, predicted="tabby_cat",
         confidence=0.82, diagnostics=[],
     ),
     "several": Picture(
-        role="several", name="four.jpg", composed=True, among=1, image=255 - IMAGE, objects=QUARTERS, outlined=False,
+        role="several", name="four.jpg", remarks=[], composed=True, among=1, image=255 - IMAGE,
+        objects=QUARTERS, outlined=False,
         raw=np.float32([[0.1, 3.1], [0.3, 0.5]]), map=spot(1, 1), score=8.4, probability=0.71, predicted="tabby_cat",
         confidence=0.72, diagnostics=[],
     ),
     "none": Picture(
-        role="none", name="crow.jpg", composed=False, among=1, image=IMAGE[::-1], objects=OUTLINE, outlined=True,
+        role="none", name="crow.jpg", remarks=[], composed=False, among=1, image=IMAGE[::-1],
+        objects=OUTLINE, outlined=True,
         raw=np.float32([[0.7, 0.1], [0.0, -0.2]]), map=spot(3, 3), score=-2.5, probability=0.0031,
         predicted="black_crow", confidence=0.64, diagnostics=[],
     ),

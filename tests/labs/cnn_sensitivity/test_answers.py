@@ -8,6 +8,7 @@ import pytest
 from labs.cnn_sensitivity import answers
 from labs.cnn_sensitivity.measured import Images
 from mi204 import questions
+from mi204.language import Word
 
 from .conftest import (
     CENTRE,
@@ -178,11 +179,19 @@ def test_what_the_network_names(answers_given, sentence, measured, pictures):
 def test_the_table_of_predictions(measured):
     table = QUESTIONS["3.2"].function(measured()).table
     assert list(table["picture"]) == ["role_one", "role_several", "role_none"]
-    assert list(table["name"]) == ["cat.jpg", "four.jpg", "crow.jpg"]
+    assert list(table["name"]) == [["cat.jpg"], ["four.jpg"], ["crow.jpg"]]
     assert list(table["predicted_class"]) == ["tabby cat", "tabby cat", "black crow"]
     assert list(table["confidence"]) == [0.82, 0.72, 0.64]
     assert list(table["target_probability"]) == [0.81, 0.71, 0.0031]
     assert list(table["score"]) == [9.3, 8.4, -2.5]
+
+
+def test_what_was_done_to_pictures_and_weights_is_said(measured, pictures):
+    turned = pictures(one={"remarks": [Word("picture_turned"), Word("picture_cmyk")]})
+    text = said("3.2", measured(pictures=turned, setup=replace(SETUP, remark=Word("weights_sums_alone"))))
+    assert "cat.jpg, turned as its EXIF says, converted from CMYK" in text
+    assert "The weights agree with the SHA256SUMS beside them" in text
+    assert "weights" not in said("3.2", measured())
 
 
 def test_classes_that_have_a_word_are_translated(measured, pictures):

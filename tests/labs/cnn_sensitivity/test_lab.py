@@ -19,6 +19,7 @@ from mi204.errors import DataError, SettingError
 from mi204.explain import METHODS, explain, faithfulness
 from mi204.explain.similarity import pearson
 from mi204.explain.transformations import TRANSFORMATIONS
+from mi204.language import Word
 
 pytestmark = pytest.mark.backend
 
@@ -539,9 +540,17 @@ def test_own_pictures_are_fitted_to_the_network(shipped, tmp_path):
     for index, size in enumerate(((40, 30), (16, 16), (9, 90))):
         Image.fromarray(np.full((*size, 3), 50 * index, np.uint8)).save(tmp_path / f"{index}.png")
     found = load_data(replace(TINY, images=(tmp_path,)))
+    remarked = replace(found.shown[2], remarks=(Word("picture_turned"),))
+    found = replace(found, backbone=replace(found.backbone, remark=Word("weights_sums_alone")))
     assert found.own
     assert [each.name for each in found.shown] == ["0.png", "1.png", "2.png"]
     assert all(each.image.shape == (16, 16, 3) for each in found.shown)
+    measured = lab.run(replace(TINY, questions=("3.3",)), replace(found, shown=(*found.shown[:2], remarked)))
+    assert measured.setup.remark == "weights_sums_alone"
+    assert measured.pictures["none"].remarks == ["picture_turned"]
+    assert measured.pictures["one"].remarks == []
+    results.save(measured, tmp_path)
+    assert results.load(Measured, tmp_path) == measured
     with pytest.raises(SettingError, match=r"at least three pictures in images.*received 2"):
         load_data(replace(TINY, images=(tmp_path / "0.png", tmp_path / "1.png")))
 
