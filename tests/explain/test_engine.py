@@ -653,6 +653,18 @@ def test_kinds_of_score(kind, images):
     np.testing.assert_allclose(explained.raw, np.einsum("cn,cnhw->nhw", weights, each), atol=2e-4)
 
 
+def test_margin_of_the_predicted_class_is_the_lead_on_the_second(images):
+    explained = explain(functional(), images, score="margin")
+    logits = np.sort(Explainer(functional()).passes(images, None, None).logits, axis=1)
+    np.testing.assert_allclose(explained.scores, logits[:, -1] - logits[:, -2], atol=1e-5)
+
+
+def test_predictions_are_as_many_as_the_images_in_any_chunks(images):
+    model = functional()
+    answers = ops.convert_to_numpy(model(images))
+    np.testing.assert_allclose(Explainer(model, chunk_size=2).predict(images), answers, atol=1e-6)
+
+
 @pytest.mark.backend
 def test_dropout_and_noise_are_off(images):
     inputs = keras.Input((*SIDES, 3))
