@@ -24,6 +24,8 @@ def figures(measured: Measured, language: Language) -> dict[str, Figure]:
         for name, variants in measured.variants.items():
             _variants(album, name, variants)
         _curves(album)
+    if measured.images is not None:
+        _examples(album)
     if measured.sweeps is not None:
         _sweeps(album)
     if measured.marks is not None:
@@ -136,6 +138,20 @@ def _sweeps(album: plots.Album) -> None:
     album.draw(
         "3.5_sweeps", plots.panels, columns, ylabels=[album.word("share_kept"), album.word("axis_similarity")],
         limits=[(-0.02, 1.02), None],
+    )
+
+
+def _examples(album: plots.Album) -> None:
+    """Draw the first of the many images with their maps, where the highest point is and what the network names."""
+    seen = album.measured.images
+    answers = [album.vocabulary.translated(named(each), album.language) for each in seen.named]
+    labels = [
+        _filled(album, "{answer} ({confidence:.2f})", answer=answer, confidence=confidence)
+        for answer, confidence in zip(answers, seen.confidence, strict=True)
+    ]
+    album.draw(
+        "3.5_examples", plots.overlays, seen.examples, seen.maps, labels, outlines=seen.outlines, columns=4,
+        subject=(album.measured.setup.method,),
     )
 
 

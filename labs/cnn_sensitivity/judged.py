@@ -10,11 +10,12 @@ import numpy as np
 from labs.cnn_sensitivity.config import Config
 from labs.cnn_sensitivity.gallery import Gallery, Looker, look_at
 from labs.cnn_sensitivity.measured import Images, Marks, Sweep
-from mi204.backbones import Backbone
 from mi204.datasets.photographs import Photograph
 from mi204.explain import METHODS, faithfulness, robustness
 from mi204.explain.transformations import TRANSFORMATIONS, Geometric
 
+EXAMPLES = 12
+"""Images that are shown with their maps."""
 JUDGED_STRENGTHS = 4
 """Strengths of each transformation by which methods are compared; the setup's own is swept over all variants."""
 
@@ -109,8 +110,11 @@ def sweep(config: Config, name: str, images: np.ndarray, look: Looker) -> Sweep:
     )
 
 
-def seen(shown: Sequence[Photograph], outlined: Sequence[Photograph], drawn: bool, backbone: Backbone) -> Images:
-    """Describe the images, and which of them the network recognises."""
+def seen(
+    shown: Sequence[Photograph], outlined: Sequence[Photograph], drawn: bool, method: str, look: Looker
+) -> Images:
+    """Describe the images, which of them the network recognises, and what the setup's method shows of the first."""
+    backbone = look.backbone
 
     def right(every: Sequence[Photograph], probabilities: np.ndarray) -> np.ndarray:
         named = [backbone.classes[index] for index in probabilities.argmax(axis=1)]
@@ -118,7 +122,15 @@ def seen(shown: Sequence[Photograph], outlined: Sequence[Photograph], drawn: boo
             float(name in each.answers) if each.answers else math.nan for name, each in zip(named, every, strict=True)
         ])
 
+    first = shown[:EXAMPLES]
+    found = look(np.stack([each.image for each in first]), method)
+    labels = found.probabilities.argmax(axis=1)
+    nowhere = np.zeros(first[0].image.shape[:2], dtype=bool)
     return Images(
+        examples=np.stack([each.image for each in first]), maps=found.maps,
+        outlines=np.stack([nowhere if each.mask is None else each.mask for each in first]),
+        named=[backbone.classes[label] for label in labels],
+        confidence=found.probabilities.max(axis=1).astype(float).tolist(),
         recognised=right(shown, look_at(backbone, shown)), drawn=drawn,
         outlined_recognised=right(outlined, look_at(backbone, outlined)) if outlined else np.empty(0),
         area=np.array([each.mask.mean() for each in outlined]),

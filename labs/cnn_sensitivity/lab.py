@@ -330,7 +330,7 @@ def run(
         runs=[],
         setup=describe(gallery, target, found),
         pictures=pictures,
-        images=seen(shown, outlined, bool(gallery.drawn), gallery.backbone) if "marks" in needed else None,
+        images=seen(shown, outlined, bool(gallery.drawn), config.recipe.method, look) if "marks" in needed else None,
         left_out=[METHODS[name].label for name in dear] if "explained" in needed else None,
         refused=[METHODS[name].label for name in refused] if "explained" in needed else None,
         **measured,

@@ -183,6 +183,16 @@ class Images:
     """The same for the images whose objects are outlined, (n_outlined,)."""
     area: np.ndarray
     """Share of the image that the object takes: where a blind pointer would hit, (n_outlined,)."""
+    examples: np.ndarray
+    """The first of the images, as the network gets them, uint8 (m, h, w, 3)."""
+    outlines: np.ndarray
+    """Where their objects are, bool (m, h, w); nowhere where nobody has outlined them."""
+    maps: np.ndarray
+    """Their maps by the setup's method, for the class that the network names, in 0..1, float32 (m, h, w)."""
+    named: list[str]
+    """That class, m names."""
+    confidence: list[float]
+    """Its probability, m values."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -80,6 +80,7 @@ def overlays(
     labels: list[str],
     *,
     picture: np.ndarray | None = None,
+    outlines: np.ndarray | None = None,
     columns: int = 6,
     title: str,
     footer: str,
@@ -87,7 +88,8 @@ def overlays(
 ) -> Figure:
     """Draw maps (n, h, w) in 0..1 over their pictures, uint8 (n, h, w, 3), each under its label.
 
-    ``picture``, where there is one, comes first and without a map.
+    ``picture``, where there is one, comes first and without a map. ``outlines``, bool (n, h, w), where they are given,
+    are drawn around the objects, and a cross on the highest point of each map that shows something.
     """
     first = [] if picture is None else [(picture, None, word("image", language).capitalize())]
     panels = [*first, *zip(images, maps, labels, strict=True)]
@@ -97,8 +99,21 @@ def overlays(
         axes = figure.add_subplot(rows, columns, index + 1)
         _show(axes, image if one is None else blended(image, one))
         axes.set_title(label, size=SMALL, pad=3)
+        if outlines is not None and one is not None:
+            _outline(axes, outlines[index - len(first)])
+            if one.any():
+                row, column = np.unravel_index(one.argmax(), one.shape)
+                axes.plot(column, row, "x", color="white", markersize=11, markeredgewidth=4)
+                axes.plot(column, row, "x", color="black", markersize=10, markeredgewidth=1.8)
     _explain_colours(figure, language)
     return finish(figure, language)
+
+
+def _outline(axes: Axes, objects: np.ndarray) -> None:
+    """Draw a line around objects, bool (h, w); none where there are none."""
+    if objects.any() and not objects.all():
+        axes.contour(objects, levels=[0.5], colors=["black"], linewidths=2.4)
+        axes.contour(objects, levels=[0.5], colors=["white"], linewidths=1.2)
 
 
 @styled
@@ -118,8 +133,7 @@ def picture_maps(
     for line, row, caption in zip(panels, rows, captions, strict=True):
         _show(line[0], row.image)
         if row.outline is not None:
-            line[0].contour(row.outline, levels=[0.5], colors=["black"], linewidths=2.4)
-            line[0].contour(row.outline, levels=[0.5], colors=["white"], linewidths=1.2)
+            _outline(line[0], row.outline)
         _show(line[1], _coloured(row.raw))
         _show(line[2], blended(row.image, row.map))
         line[0].set_ylabel(capital(row.label), size=9)

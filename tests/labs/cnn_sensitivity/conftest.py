@@ -131,6 +131,9 @@ SWEEPS = {"shear": swept("shear", "degrees", 2, 0.85), "brightness": swept("brig
 IMAGES = Images(
     recognised=np.array([1.0] * 9 + [0.0] * 2 + [np.nan]), drawn=False,
     outlined_recognised=np.array([1.0] * 10 + [0.0] * 2), area=around(0.26),
+    examples=np.stack([IMAGE, IMAGE[::-1]]), maps=np.stack([CENTRE, RAMP]),
+    outlines=np.stack([CENTRE > 0.5, np.zeros(CENTRE.shape, dtype=bool)]),
+    named=["tabby_cat", "dog"], confidence=[0.87, 0.54],
 )
 
 

@@ -550,8 +550,8 @@ def few(n):
         name: replace(each, similarity=each.similarity[:n], kept=each.kept[:n])
         for name, each in SWEEPS.items()
     }
-    images = Images(
-        recognised=IMAGES.recognised[:n], drawn=False,
+    images = replace(
+        IMAGES, recognised=IMAGES.recognised[:n],
         outlined_recognised=IMAGES.outlined_recognised[:n], area=IMAGES.area[:n],
     )
     return {"marks": marks, "sweeps": sweeps, "images": images}

@@ -8,11 +8,11 @@ import pytest
 
 from labs.cnn_sensitivity.figures import figures
 
-from .conftest import CENTRE, EXPLAINED, IMAGE, MARKS, PICTURES, SWEEPS, VARIANTS
+from .conftest import CENTRE, EXPLAINED, IMAGE, MARKS, PICTURES, RAMP, SWEEPS, VARIANTS
 
 NAMES = [
-    "3.1_maps", "3.3_pictures", "3.4_variants_shear", "3.4_variants_brightness", "3.4_curves", "3.5_sweeps",
-    "3.5_marks",
+    "3.1_maps", "3.3_pictures", "3.4_variants_shear", "3.4_variants_brightness", "3.4_curves",
+    "3.5_examples_Grad-CAM", "3.5_sweeps", "3.5_marks",
 ]
 
 
@@ -64,6 +64,19 @@ def test_each_method_has_its_map_and_its_cost(english):
     np.testing.assert_allclose(shown[1][0, 0], IMAGE[0, 0] / 510 + np.array([0, 0, 0.473]), atol=0.01)
     np.testing.assert_array_equal(shown[1], shown[2])
     assert not np.array_equal(shown[1], shown[3])
+
+
+def test_many_images_show_where_their_maps_point(english):
+    figure = english["3.5_examples_Grad-CAM"]
+    first, second = figure.axes[:2]
+    assert [axes.get_title() for axes in (first, second)] == ["tabby cat (0.87)", "dog (0.54)"]
+    for axes, one in ((first, CENTRE), (second, RAMP)):
+        places = {tuple(np.ravel(line.get_xydata())) for line in axes.lines}
+        row, column = np.unravel_index(one.argmax(), one.shape)
+        assert places == {(column, row)}
+    assert len(first.collections) == 2  # its object is outlined, white on black
+    assert not second.collections
+    assert "(Grad-CAM)" in figure.get_suptitle()
 
 
 def test_the_three_pictures(measured, english):

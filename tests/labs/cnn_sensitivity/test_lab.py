@@ -408,6 +408,10 @@ def test_methods_are_judged_on_the_class_named_and_on_the_true_one(whole, tiny):
     assert (marks.label, marks.of_class) == ("Grad-CAM", True)
     np.testing.assert_array_equal(measured.images.recognised, named == true)
     np.testing.assert_allclose(measured.images.area, masks.mean(axis=(1, 2)))
+    np.testing.assert_array_equal(measured.images.outlines, masks)
+    np.testing.assert_allclose(measured.images.maps, own, **close)
+    assert measured.images.named == [CLASSES[label] for label in named]
+    np.testing.assert_allclose(measured.images.confidence, predict(inputs).max(axis=1), **close)
 
 
 def test_the_true_class_is_the_likeliest_right_one_or_where_nobody_knows_the_one_named():
