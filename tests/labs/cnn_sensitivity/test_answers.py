@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from labs.cnn_sensitivity import answers
-from labs.cnn_sensitivity.measured import Images
 from mi204 import questions
 from mi204.language import Word
 
