@@ -53,8 +53,13 @@ def _principal(maps: np.ndarray) -> np.ndarray:
     # In double precision, so that the backends' rounding stays as small as it was.
     matrices = maps.reshape(n, -1, k).astype(np.float64)
     matrices -= matrices.mean(axis=1, keepdims=True)
-    left, values, _ = np.linalg.svd(matrices, full_matrices=False)
-    projected = left[:, :, 0] * values[:, :1]
+    transposed = matrices.swapaxes(1, 2)
+    # Of the products of the matrix with itself, the smaller: a singular value decomposition takes far longer.
+    if matrices.shape[1] <= k:
+        values, vectors = np.linalg.eigh(matrices @ transposed)
+        projected = vectors[:, :, -1] * np.sqrt(np.maximum(values[:, -1:], 0))
+    else:
+        projected = (matrices @ np.linalg.eigh(transposed @ matrices)[1][:, :, -1:])[:, :, 0]
     along = np.einsum("np,npk->n", projected, matrices)
     return (projected * np.where(along < 0, -1, 1)[:, None]).reshape(n, *sides)
 
