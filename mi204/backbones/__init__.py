@@ -26,7 +26,8 @@ class Backbone:
     classes: tuple[str, ...]
     """Name of each class, in the order of the outputs."""
     preprocess: Callable[[np.ndarray], np.ndarray]
-    """Turn pictures (n, h, w, 3) of reds, greens and blues from 0 to 255 into what the network expects, float32."""
+    """Turn pictures (n, h, w, 3) of reds, greens and blues from 0 to 255 into what the network expects, float32; they
+    stay as they are."""
     source: str
     """On what it was trained, and by whom."""
     licence: str

@@ -98,7 +98,7 @@ class Studio:
         chosen, shape = TRANSFORMATIONS[transformation], seen.image.shape[:2]
         parameters = chosen.draw(np.random.default_rng(_SEED), strength, shape)
         moved = chosen.apply(seen.image[np.newaxis], parameters)
-        prepared = self.backbone(network).preprocess(moved.copy())  # Keras' own works in place
+        prepared = self.backbone(network).preprocess(moved)
         explanation = self._explainer(network, layer)(prepared, seen.explanation.method.name, seen.target)
         expected, valid = chosen.warp(seen.explanation.maps, parameters), chosen.valid(parameters, shape)[np.newaxis]
         similarities = {

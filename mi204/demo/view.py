@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Sequence
 from html import escape
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
@@ -20,10 +19,8 @@ from mi204.errors import UserError
 from mi204.explain import DIAGNOSTICS
 from mi204.explain.methods import Method
 from mi204.language import Language, fill, word
+from mi204.plots import colours
 
-ALPHA = 0.5
-"""Share of the map in the overlay, as on the handout's page."""
-_COLOURS = "jet"
 _FEW_PIXELS = 100
 """Pictures with fewer pixels a side are enlarged without smoothing: every pixel is to be seen."""
 _PAPER_WIDTH, _DPI = 9, 100
@@ -32,13 +29,18 @@ _COLUMNS = 120
 
 
 def coloured(heat: np.ndarray) -> np.ndarray:
-    """Give a map (h, w) in [0, 1] the colours of jet, from blue for 0 to red for 1: uint8 (h, w, 3)."""
-    return matplotlib.colormaps[_COLOURS](heat, bytes=True)[..., :3]
+    """Give a map (h, w) in [0, 1] its colours: uint8 (h, w, 3)."""
+    return _whole(colours.coloured(heat))
 
 
 def overlaid(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """Mix an image, uint8 (h, w, 3), with the colours of a map (h, w): uint8 (h, w, 3)."""
-    return ((1 - ALPHA) * image + ALPHA * coloured(heat)).round().astype(np.uint8)
+    return _whole(colours.blended(image, heat))
+
+
+def _whole(shares: np.ndarray) -> np.ndarray:
+    """Write shares of the greatest value as whole numbers from 0 to 255."""
+    return (255 * shares).round().astype(np.uint8)
 
 
 def class_name(backbone: Backbone, index: int, language: Language) -> str:

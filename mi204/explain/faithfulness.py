@@ -18,6 +18,7 @@ from scipy.sparse.linalg import splu
 from mi204 import metrics
 from mi204.errors import SettingError
 from mi204.explain import similarity
+from mi204.explain.maps import normalised, resized
 
 Predict = Callable[[np.ndarray], np.ndarray]
 MapsOf = Callable[[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray]]
@@ -397,10 +398,7 @@ def random_maps(n: int, shape: tuple[int, int], cells: tuple[int, int], *, seed:
     A measure of these is what a measure of a method must surpass.
     """
     drawn = np.random.default_rng(seed).random((n, *cells))
-    factors = (1, shape[0] / cells[0], shape[1] / cells[1])
-    maps = ndimage.zoom(drawn, factors, order=1, mode="nearest", grid_mode=True)
-    low, high = maps.min(axis=(1, 2), keepdims=True), maps.max(axis=(1, 2), keepdims=True)
-    return np.divide(maps - low, high - low, out=np.zeros_like(maps), where=high > low).astype(np.float32)
+    return normalised(resized(drawn, shape))
 
 
 def randomisation(before: np.ndarray, after: np.ndarray, by_chance: np.ndarray) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import numpy as np
 
 from mi204 import backend, packages
 from mi204.errors import SettingError
+from mi204.explain.maps import normalised
 
 METHODS = {
     "gradcam": ("gradcam", "Gradcam"),
@@ -36,9 +37,7 @@ def maps(model: Any, images: np.ndarray, targets: Sequence[int], method: str, la
 
     Interpolation is tf-keras-vis' own: corners meet corners. A constant map gives zeros.
     """
-    found = _visualised(model, images, targets, method, layer, expand=True)
-    low, high = (bound(axis=(1, 2), keepdims=True) for bound in (found.min, found.max))
-    return (found - low) / np.where(high > low, high - low, 1)
+    return normalised(_visualised(model, images, targets, method, layer, expand=True))
 
 
 def raw_maps(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -27,10 +26,8 @@ from mi204.plots._frame import (
     new_figure,
     styled,
 )
+from mi204.plots.colours import COLOUR_MAP, blended, coloured
 
-COLOUR_MAP = "jet"
-"""As on the handout's page: blue is the map's least value, red its greatest."""
-OPACITY = 0.5
 _LEAST, _MOST = "minimum_of_map", "maximum_of_map"
 
 
@@ -65,12 +62,6 @@ class Line:
     """Points to leave unfilled."""
     joined: bool = True
     """Whether a line leads from point to point."""
-
-
-def blended(image: np.ndarray, one: np.ndarray) -> np.ndarray:
-    """Lay a map (h, w) in 0..1, in colours, half transparent, over a picture, uint8 (h, w, 3): floats in 0..1."""
-    colours = matplotlib.colormaps[COLOUR_MAP](one)[..., :3]
-    return OPACITY * colours + (1 - OPACITY) * image.astype(np.float64) / 255
 
 
 @styled
@@ -310,7 +301,7 @@ def _fitting(text: str, columns: int, width: float = PAGE) -> str:
 def _coloured(raw: np.ndarray) -> np.ndarray:
     """Give a map its colours, from its least to its greatest value; a constant one those of its least."""
     span = np.ptp(raw)
-    return matplotlib.colormaps[COLOUR_MAP]((raw - raw.min()) / (span if span > 0 else 1))[..., :3]
+    return coloured((raw - raw.min()) / (span if span > 0 else 1))
 
 
 def _show(axes: Axes, image: np.ndarray) -> None:
